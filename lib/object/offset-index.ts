@@ -1,0 +1,267 @@
+import { S3BatchError } from '../errors';
+import { type Compression, FORMAT_VERSION, type KeyFormat } from './format';
+import type { Framing } from './framing';
+import type { IndexJson } from './index-json';
+
+/** Bytes of a decompressed block that a reader takes into memory, unless told otherwise. */
+export const DEFAULT_MAX_BLOCK = 256 * 1024 * 1024;
+
+export interface IndexLimits {
+  /** Most bytes of one block, decompressed. */
+  maxBlock?: number;
+}
+
+/** A block and where it lies. */
+export interface Block {
+  number: number;
+  /** Offset and length in the object. */
+  offset: number;
+  length: number;
+  /** Bytes after decompression. */
+  size: number;
+  /** Place of its first record. */
+  first: number;
+  records: number;
+}
+
+/**
+ * The decoded offset index of one object: per record, by its place in the object, the columns; about 24 bytes a
+ * record. Every number has been checked against the object's size, so nothing in it can ask for more memory than
+ * `limits` allow.
+ */
+export class OffsetIndex {
+  readonly batch: string;
+  readonly framing: Framing;
+  readonly compression: Compression;
+  readonly key: KeyFormat;
+  readonly count: number;
+  readonly first: number;
+  readonly last: number;
+  readonly topics: readonly string[];
+  readonly series: readonly string[];
+  readonly blocks: readonly Block[];
+  /** Per series, the place of its first record; one more entry than series, the last is `count`. */
+  readonly seriesStart: Uint32Array;
+  /** Record time, ms since 1970. */
+  readonly time: Float64Array;
+  /** Bytes with the frame. */
+  readonly length: Uint32Array;
+  /** Number of the topic. */
+  readonly topic: Uint32Array;
+  /** `RecordFlag` bits. */
+  readonly flags: Uint16Array;
+  readonly #lineBreaks: ReadonlyMap<number, readonly number[]>;
+
+  /**
+   * @param bytes the index's JSON: untrusted
+   * @param dataLength bytes that all blocks take in the object
+   * @throws OBJECT_VERSION, OBJECT_CORRUPT, OBJECT_TOO_LARGE
+   */
+  constructor(bytes: Buffer, dataLength: number, limits: IndexLimits = {}) {
+    const json = parse(bytes);
+    if (json.version > FORMAT_VERSION) {
+      throw new S3BatchError(
+        'OBJECT_VERSION',
+        `the index has format version ${json.version}; this reader knows ${FORMAT_VERSION}: update it`,
+      );
+    }
+    const { count } = json;
+    check(
+      count > 0 && json.records.length.length === count && json.records.time.length === count,
+      'record count',
+    );
+    this.batch = json.batch;
+    this.framing = oneOf(json.framing, ['newline', 'length', 'none'] as const, 'framing');
+    this.compression = oneOf(json.compression, ['gzip', 'none'] as const, 'compression');
+    this.key = {
+      template: json.key.template,
+      timePart: json.key.time,
+      timeFormat: json.key.format,
+      timeZone: json.key.zone,
+    };
+    this.count = count;
+    this.first = json.first;
+    this.last = json.last;
+    this.topics = json.topics;
+    this.series = json.series;
+    this.length = Uint32Array.from(json.records.length);
+    this.topic = expandRuns(json.records.topic, new Uint32Array(count), json.topics.length - 1, 'topics');
+    this.flags = expandRuns(json.records.flags, new Uint16Array(count), 0xffff, 'flags');
+    this.seriesStart = seriesStarts(json, count);
+    this.time = times(json, this.seriesStart);
+    this.blocks = blocksOf(json, this.length, dataLength, limits.maxBlock ?? DEFAULT_MAX_BLOCK);
+    this.#lineBreaks = new Map(
+      Object.entries(json.records.lineBreaks).map(([place, breaks]) => [Number(place), breaks]),
+    );
+  }
+
+  /** Number of the series that the record at `place` belongs to. */
+  seriesAt(place: number): number {
+    let low = 0;
+    let high = this.series.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.seriesStart[middle] ?? 0) <= place) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** The block that the record at `place` lies in. */
+  blockAt(place: number): Block {
+    let low = 0;
+    let high = this.blocks.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.blocks[middle]?.first ?? 0) <= place) low = middle;
+      else high = middle - 1;
+    }
+    const block = this.blocks[low];
+    if (!block) throw new RangeError(`no record ${place}`);
+    return block;
+  }
+
+  lineBreaks(place: number): readonly number[] | undefined {
+    return this.#lineBreaks.get(place);
+  }
+}
+
+function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new S3BatchError('OBJECT_CORRUPT', `the offset index contradicts itself (${what})`);
+}
+
+function oneOf<T extends string>(value: string, allowed: readonly T[], what: string): T {
+  const found = allowed.find((candidate) => candidate === value);
+  check(found !== undefined, what);
+  return found;
+}
+
+/** Checks shapes and types; what the numbers mean is checked where they are used. */
+function parse(bytes: Buffer): IndexJson {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw new S3BatchError('OBJECT_CORRUPT', 'the offset index is not valid JSON', { cause: error });
+  }
+  const json = value as IndexJson;
+  check(isObject(json), 'shape');
+  check([json.version, json.count].every(isWhole), 'shape');
+  check([json.first, json.last].every(Number.isSafeInteger) && json.first <= json.last, 'times');
+  check([json.batch, json.framing, json.compression].every(isString), 'shape');
+  check(isObject(json.key) && [json.key.template, json.key.format, json.key.zone].every(isString), 'key');
+  check(Number.isSafeInteger(json.key.time), 'key');
+  check(
+    [json.topics, json.series].every((list) => Array.isArray(list) && list.every(isString)),
+    'dictionaries',
+  );
+  check(isObject(json.blocks) && isObject(json.records) && isObject(json.records.lineBreaks), 'shape');
+  const { blocks, records } = json;
+  for (const column of [
+    blocks.length,
+    blocks.size,
+    blocks.records,
+    records.series,
+    records.length,
+    records.time,
+    records.topic,
+    records.flags,
+  ]) {
+    check(Array.isArray(column) && column.every(isWhole), 'columns');
+  }
+  check(isWhole(records.timeUnit) && records.timeUnit > 0, 'time unit');
+  for (const breaks of Object.values(records.lineBreaks))
+    check(Array.isArray(breaks) && breaks.every(isWhole), 'line breaks');
+  return json;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isString(value: unknown): boolean {
+  return typeof value === 'string';
+}
+
+function isWhole(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function expandRuns<T extends Uint16Array | Uint32Array>(
+  runs: number[],
+  target: T,
+  max: number,
+  what: string,
+): T {
+  let at = 0;
+  for (let run = 0; run < runs.length; run += 2) {
+    const value = runs[run] ?? 0;
+    const end = at + (runs[run + 1] ?? 0);
+    check(value <= max && end <= target.length, what);
+    target.fill(value, at, end);
+    at = end;
+  }
+  check(at === target.length, what);
+  return target;
+}
+
+function seriesStarts(json: IndexJson, count: number): Uint32Array {
+  const counts = json.records.series;
+  check(counts.length === json.series.length, 'series');
+  const starts = new Uint32Array(counts.length + 1);
+  let at = 0;
+  counts.forEach((records, number) => {
+    check(records > 0 && records <= count - at, 'series');
+    at += records;
+    starts[number + 1] = at;
+  });
+  check(at === count, 'series');
+  return starts;
+}
+
+function times(json: IndexJson, seriesStart: Uint32Array): Float64Array {
+  const { time, timeUnit } = json.records;
+  const result = new Float64Array(time.length);
+  for (let number = 0; number + 1 < seriesStart.length; number++) {
+    let at = json.first;
+    for (let place = seriesStart[number] ?? 0; place < (seriesStart[number + 1] ?? 0); place++) {
+      at += (time[place] ?? 0) * timeUnit;
+      check(at <= json.last, 'times');
+      result[place] = at;
+    }
+  }
+  return result;
+}
+
+function blocksOf(json: IndexJson, lengths: Uint32Array, dataLength: number, maxBlock: number): Block[] {
+  const { length, size, records } = json.blocks;
+  check(length.length === size.length && size.length === records.length, 'blocks');
+  let offset = 0;
+  let first = 0;
+  const blocks = length.map((bytes, number): Block => {
+    const block = {
+      number,
+      offset,
+      length: bytes,
+      size: size[number] ?? 0,
+      first,
+      records: records[number] ?? 0,
+    };
+    offset += bytes;
+    first += block.records;
+    check(offset <= dataLength && block.records > 0 && first <= lengths.length, 'blocks');
+    let sum = 0;
+    for (let place = block.first; place < first; place++) sum += lengths[place] ?? 0;
+    check(sum === block.size, 'block sizes');
+    if (block.size > maxBlock) {
+      throw new S3BatchError(
+        'OBJECT_TOO_LARGE',
+        `a block of the object is ${block.size} bytes, more than the ${maxBlock} that this reader takes`,
+      );
+    }
+    check(json.compression === 'gzip' ? block.size <= bytes * 1032 : block.size === bytes, 'block sizes');
+    return block;
+  });
+  check(offset === dataLength && first === lengths.length, 'blocks');
+  return blocks;
+}
