@@ -1,6 +1,6 @@
 import { S3BatchError } from '../errors';
-import { FORMAT_VERSION, type ObjectFormat, SIDECAR_SUFFIX } from './format';
-import type { IndexLocation } from './tail';
+import { checkVersion, FORMAT_VERSION, type ObjectFormat, SIDECAR_SUFFIX } from './format';
+import { type IndexLocation, TRAILER_LENGTH } from './tail';
 
 /*
  * User metadata of an object. AWS takes 2 KB in all, some Ceph deployments 1,024 bytes a value; names come back in
@@ -78,10 +78,10 @@ export function buildAttributes(
     count: String(range.count),
     first: new Date(range.first).toISOString(),
     last: new Date(range.last).toISOString(),
-    batch: encodeText(format.batch),
     framing: format.framing,
     index: index === 'sidecar' ? SIDECAR_SUFFIX : `${index.offset},${index.length},${index.size}`,
   };
+  addIfFits(attributes, 'batch', encodeText(format.batch));
   addIfFits(attributes, 'key', encodeText(format.key.template));
   if (!addIfFits(attributes, 'map-index', `${indexSize},${compressedIndex.toString('base64')}`)) {
     addIfFits(
@@ -93,16 +93,19 @@ export function buildAttributes(
   return attributes;
 }
 
-/** Adds `value` under `name`, or in pieces under `name`, `name-1`, …; or leaves all as it is when it does not fit. */
+/**
+ * Adds `value` under `name`, and what is longer than one value may be in pieces under `name-1`, `name-2`, …
+ * @returns false, with all left as it is, when it does not fit
+ */
 function addIfFits(attributes: Record<string, string>, name: string, value: string): boolean {
   const added: Record<string, string> = {};
-  for (let at = 0, piece = 0; at === 0 || at < value.length; piece++) {
+  for (let at = 0, piece = 0; at < value.length; piece++) {
     // A piece never begins or ends with a space: stores trim those.
     let end = Math.min(at + MAX_VALUE, value.length);
     while (end < value.length && (value[end] === ' ' || value[end - 1] === ' ')) end--;
-    if (end <= at && value.length > 0) return false;
+    if (end <= at) return false;
     added[piece === 0 ? name : `${name}-${piece}`] = value.slice(at, end);
-    at = Math.max(end, 1);
+    at = end;
   }
   if (totalLength(attributes) + totalLength(added) > MAX_TOTAL) return false;
   Object.assign(attributes, added);
@@ -139,17 +142,12 @@ export function readAttributes(
 ): ObjectSummary | undefined {
   const format = /^s3-batch\/(\d{1,9})$/.exec(attributes.format ?? '');
   if (!format) return undefined;
-  if (Number(format[1]) > FORMAT_VERSION) {
-    throw new S3BatchError(
-      'OBJECT_VERSION',
-      `the object has format version ${format[1] ?? ''}; this reader knows ${FORMAT_VERSION}: update it`,
-    );
-  }
+  checkVersion(Number(format[1]));
   const count = wholeNumber(attributes.count);
-  const first = Date.parse(attributes.first ?? '');
-  const last = Date.parse(attributes.last ?? '');
+  const first = isoTime(attributes.first);
+  const last = isoTime(attributes.last);
   const index = readIndexLocation(attributes.index ?? '', objectSize);
-  if (count === undefined || !(first <= last) || index === undefined) {
+  if (!count || !(first <= last) || index === undefined) {
     throw new S3BatchError('OBJECT_CORRUPT', 'the attributes of the object contradict themselves');
   }
   const summary: ObjectSummary = {
@@ -157,16 +155,14 @@ export function readAttributes(
     first,
     last,
     index,
-    batch: decodeText(attributes.batch ?? ''),
-    keyTemplate: decodeText(attributes.key ?? ''),
+    batch: decodeText(joined(attributes, 'batch') ?? ''),
+    keyTemplate: decodeText(joined(attributes, 'key') ?? ''),
   };
-  const map = /^(\d{1,9}),([A-Za-z0-9+/=]+)$/.exec(joined(attributes, 'map-index') ?? '');
-  if (map) {
-    summary.indexSize = Number(map[1]);
-    summary.indexBytes = Buffer.from(map[2] ?? '', 'base64');
-  }
-  const blocks = readBlocks(joined(attributes, 'map-blocks'), objectSize);
-  if (blocks) summary.blocks = blocks;
+  const map = readMapIndex(joined(attributes, 'map-index'));
+  if (map) Object.assign(summary, map);
+  const blocks = readBlocks(joined(attributes, 'map-blocks'));
+  if (blocks && areWhole(blocks, count, index === 'sidecar' ? objectSize : index.offset))
+    summary.blocks = blocks;
   return summary;
 }
 
@@ -174,23 +170,47 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
+/** NaN when the text is no time as `toISOString` writes it. */
+function isoTime(text = ''): number {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(text) ? Date.parse(text) : NaN;
+}
+
 function readIndexLocation(text: string, objectSize: number): IndexLocation | 'sidecar' | undefined {
   if (text === SIDECAR_SUFFIX) return 'sidecar';
   const [offset, length, size] = text.split(',').map(wholeNumber);
   if (offset === undefined || length === undefined || size === undefined) return undefined;
-  return offset + length <= objectSize ? { offset, length, size } : undefined;
+  return offset + length + TRAILER_LENGTH === objectSize ? { offset, length, size } : undefined;
 }
 
-function readBlocks(text: string | undefined, objectSize: number): BlockEntry[] | undefined {
+/** Undefined when there is none, or when a piece of it was lost: gzip ends in the size of what it holds. */
+function readMapIndex(text = ''): { indexBytes: Buffer; indexSize: number } | undefined {
+  const map = /^(\d{1,9}),([A-Za-z0-9+/=]+)$/.exec(text);
+  const indexBytes = Buffer.from(map?.[2] ?? '', 'base64');
+  const indexSize = Number(map?.[1]);
+  if (indexBytes.length < 4 || indexBytes.readUInt32LE(indexBytes.length - 4) !== indexSize) return undefined;
+  return { indexBytes, indexSize };
+}
+
+function readBlocks(text: string | undefined): BlockEntry[] | undefined {
   if (text === undefined) return undefined;
   const blocks: BlockEntry[] = [];
   for (const entry of text.split(';')) {
     const [series, ...numbers] = entry.split(',');
     const [offset, length, records] = numbers.map(wholeNumber);
-    if (series === undefined || offset === undefined || length === undefined || records === undefined)
-      return undefined;
-    if (offset + length > objectSize) return undefined;
+    if (series === undefined || offset === undefined || length === undefined || !records) return undefined;
     blocks.push({ series: decodeText(series), offset, length, records });
   }
   return blocks;
+}
+
+/** Whether blocks follow each other through all records and all bytes before the index. */
+function areWhole(blocks: readonly BlockEntry[], count: number, dataLength: number): boolean {
+  let offset = 0;
+  let records = 0;
+  for (const block of blocks) {
+    if (block.offset !== offset) return false;
+    offset += block.length;
+    records += block.records;
+  }
+  return offset === dataLength && records === count;
 }

@@ -14,7 +14,7 @@ export interface BlockPlan {
  * also ends where a series ends, once it is at least half full: then one series costs no bytes of another, while
  * many small series share a block.
  */
-export function planBlocks(records: Records, sorted: SortedRecords, blockSize: number): BlockPlan[] {
+export function planBlocks(sorted: SortedRecords, blockSize: number): BlockPlan[] {
   const blocks: BlockPlan[] = [];
   let block: BlockPlan = { first: 0, records: 0, size: 0 };
   const end = (): void => {
@@ -23,9 +23,9 @@ export function planBlocks(records: Records, sorted: SortedRecords, blockSize: n
   };
   let place = 0;
   for (const count of sorted.counts) {
-    if (block.size * 2 >= blockSize) end();
+    if (block.records > 0 && block.size * 2 >= blockSize) end();
     for (const last = place + count; place < last; place++) {
-      const length = records.length(sorted.order[place] ?? 0);
+      const length = sorted.length[place] ?? 0;
       if (block.records > 0 && block.size + length > blockSize) end();
       block.records++;
       block.size += length;
@@ -40,9 +40,8 @@ export function gatherBlock(records: Records, sorted: SortedRecords, block: Bloc
   const bytes = Buffer.allocUnsafeSlow(block.size);
   let at = 0;
   for (let place = block.first; place < block.first + block.records; place++) {
-    const record = sorted.order[place] ?? 0;
-    records.copy(record, bytes, at);
-    at += records.length(record);
+    records.copy(sorted.order[place] ?? 0, bytes, at);
+    at += sorted.length[place] ?? 0;
   }
   return bytes;
 }

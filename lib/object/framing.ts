@@ -101,7 +101,7 @@ export function unframe(
   const line = record.subarray(0, record.length - 1);
   if (flags & RecordFlag.TEXT) return Buffer.from(jsonString(line), 'utf8');
   if (flags & RecordFlag.BASE64) return Buffer.from(jsonString(line), 'base64');
-  if (flags & RecordFlag.FOLDED) return unfold(line, lineBreaks ?? []);
+  if (flags & RecordFlag.FOLDED) return unfold(line, lineBreaks);
   return line;
 }
 
@@ -117,14 +117,15 @@ function jsonString(line: Buffer): string {
   return value;
 }
 
-function unfold(line: Buffer, lineBreaks: readonly number[]): Buffer {
+function unfold(line: Buffer, lineBreaks: readonly number[] | undefined): Buffer {
+  if (!lineBreaks) throw new S3BatchError('OBJECT_CORRUPT', 'the line breaks of a folded line are missing');
   const payload = Buffer.from(line);
   let at = 0;
   for (const entry of lineBreaks) {
-    at += entry >>> 1;
+    at += Math.floor(entry / 2);
     if (payload[at] !== SPACE)
       throw new S3BatchError('OBJECT_CORRUPT', 'a folded line break is not where the index says');
-    payload[at] = entry & 1 ? CR : LF;
+    payload[at] = entry % 2 === 1 ? CR : LF;
   }
   return payload;
 }

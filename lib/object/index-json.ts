@@ -1,6 +1,7 @@
 import type { BlockPlan } from './blocks';
 import { FORMAT_VERSION, type ObjectFormat } from './format';
-import type { Records, SortedRecords } from './records';
+import type { Records, SortedRecords, Source } from './records';
+import { inSlices } from './slices';
 
 /**
  * The offset index as JSON; docs/object-format.md describes each member. Columns are in the order of the object.
@@ -10,7 +11,7 @@ export interface IndexJson {
   batch: string;
   framing: string;
   compression: string;
-  key: { template: string; time: number; format: string; zone: string };
+  key: { template: string; time: number | null; format: string; zone: string };
   count: number;
   /** Earliest and latest record time, ms since 1970. */
   first: number;
@@ -43,37 +44,40 @@ export interface IndexJson {
 }
 
 /** Builds the index of an object whose blocks came out `blockLengths` bytes long. */
-export function buildIndex(
+export async function buildIndex(
   records: Records,
   sorted: SortedRecords,
   blocks: readonly BlockPlan[],
   blockLengths: readonly number[],
   format: ObjectFormat,
-): IndexJson {
-  const [first, last] = timeRange(records);
-  const timeUnit = commonUnit(records, first);
+): Promise<IndexJson> {
+  const [first, last] = timeRange(sorted.time);
+  const timeUnit = await commonUnit(sorted.time, first);
   const time = new Array<number>(records.count);
-  const length = new Array<number>(records.count);
   const lineBreaks: Record<string, readonly number[]> = {};
-  const topics = new Dictionary();
+  const topics = new Topics(records.sources);
   const topicRuns = new Runs();
   const flagRuns = new Runs();
 
-  let place = 0;
-  for (const count of sorted.counts) {
-    let previous = first;
-    for (const end = place + count; place < end; place++) {
+  let series = 0;
+  let seriesEnd = 0;
+  let previous = first;
+  await inSlices(records.count, (start, end) => {
+    for (let place = start; place < end; place++) {
+      if (place === seriesEnd) {
+        seriesEnd += sorted.counts[series++] ?? 0;
+        previous = first;
+      }
       const record = sorted.order[place] ?? 0;
-      const at = records.time(record);
+      const at = sorted.time[place] ?? 0;
       time[place] = (at - previous) / timeUnit;
       previous = at;
-      length[place] = records.length(record);
-      topicRuns.add(topics.numberOf(records.sources[records.source(record)]?.topic ?? ''));
+      topicRuns.add(topics.numberOf(records.source(record)));
       flagRuns.add(records.flags(record));
       const breaks = records.lineBreaks(record);
       if (breaks) lineBreaks[place] = breaks;
     }
-  }
+  });
   return {
     version: FORMAT_VERSION,
     batch: format.batch,
@@ -81,7 +85,7 @@ export function buildIndex(
     compression: format.compression,
     key: {
       template: format.key.template,
-      time: format.key.timePart,
+      time: format.key.timePosition ?? null,
       format: format.key.timeFormat,
       zone: format.key.timeZone,
     },
@@ -100,18 +104,17 @@ export function buildIndex(
       topic: topicRuns.flat,
       timeUnit,
       time,
-      length,
+      length: Array.from(sorted.length),
       flags: flagRuns.flat,
       lineBreaks,
     },
   };
 }
 
-function timeRange(records: Records): [first: number, last: number] {
+function timeRange(times: Float64Array): [first: number, last: number] {
   let first = Infinity;
   let last = -Infinity;
-  for (let record = 0; record < records.count; record++) {
-    const time = records.time(record);
+  for (const time of times) {
     if (time < first) first = time;
     if (time > last) last = time;
   }
@@ -119,25 +122,36 @@ function timeRange(records: Records): [first: number, last: number] {
 }
 
 /** Times that come in whole seconds need not be kept in milliseconds: fewer digits a record. */
-function commonUnit(records: Records, first: number): number {
+async function commonUnit(times: Float64Array, first: number): Promise<number> {
   let unit = 0;
-  for (let record = 0; record < records.count && unit !== 1; record++) {
-    let rest = records.time(record) - first;
-    while (rest > 0) [unit, rest] = [rest, unit % rest];
-  }
+  await inSlices(times.length, (start, end) => {
+    for (let place = start; place < end && unit !== 1; place++) {
+      let rest = (times[place] ?? 0) - first;
+      while (rest > 0) [unit, rest] = [rest, unit % rest];
+    }
+  });
   return unit === 0 ? 1 : unit;
 }
 
-class Dictionary {
+/** Numbers topics in the order in which they are met; several sources may share one. */
+class Topics {
   readonly entries: string[] = [];
+  readonly #sources: readonly Source[];
+  readonly #numberOfSource: Int32Array;
   readonly #numbers = new Map<string, number>();
 
-  numberOf(text: string): number {
-    let number = this.#numbers.get(text);
-    if (number === undefined) {
-      number = this.entries.push(text) - 1;
-      this.#numbers.set(text, number);
-    }
+  constructor(sources: readonly Source[]) {
+    this.#sources = sources;
+    this.#numberOfSource = new Int32Array(sources.length).fill(-1);
+  }
+
+  numberOf(source: number): number {
+    const known = this.#numberOfSource[source] ?? -1;
+    if (known >= 0) return known;
+    const topic = (this.#sources[source]?.topic ?? '').toWellFormed();
+    const number = this.#numbers.get(topic) ?? this.entries.push(topic) - 1;
+    this.#numbers.set(topic, number);
+    this.#numberOfSource[source] = number;
     return number;
   }
 }

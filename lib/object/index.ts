@@ -21,7 +21,7 @@ export {
   writeFrame,
 } from './framing';
 export { type Block, DEFAULT_MAX_BLOCK, type IndexLimits, OffsetIndex } from './offset-index';
-export { openBlock, readRecords, type StoredRecord } from './read-records';
+export { openRange, readRecords, type StoredRecord } from './read-records';
 export { type Records, type Source } from './records';
 export {
   DEFAULT_MAX_INDEX,

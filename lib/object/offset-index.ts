@@ -1,7 +1,9 @@
 import { S3BatchError } from '../errors';
-import { type Compression, FORMAT_VERSION, type KeyFormat } from './format';
+import { RecordFlag } from '../record';
+import type { Compression, KeyFormat } from './format';
 import type { Framing } from './framing';
 import type { IndexJson } from './index-json';
+import { check, parseIndex } from './parse-index';
 
 /** Bytes of a decompressed block that a reader takes into memory, unless told otherwise. */
 export const DEFAULT_MAX_BLOCK = 256 * 1024 * 1024;
@@ -58,13 +60,7 @@ export class OffsetIndex {
    * @throws OBJECT_VERSION, OBJECT_CORRUPT, OBJECT_TOO_LARGE
    */
   constructor(bytes: Buffer, dataLength: number, limits: IndexLimits = {}) {
-    const json = parse(bytes);
-    if (json.version > FORMAT_VERSION) {
-      throw new S3BatchError(
-        'OBJECT_VERSION',
-        `the index has format version ${json.version}; this reader knows ${FORMAT_VERSION}: update it`,
-      );
-    }
+    const json = parseIndex(bytes);
     const { count } = json;
     check(
       count > 0 && json.records.length.length === count && json.records.time.length === count,
@@ -75,7 +71,7 @@ export class OffsetIndex {
     this.compression = oneOf(json.compression, ['gzip', 'none'] as const, 'compression');
     this.key = {
       template: json.key.template,
-      timePart: json.key.time,
+      timePosition: json.key.time ?? undefined,
       timeFormat: json.key.format,
       timeZone: json.key.zone,
     };
@@ -84,15 +80,13 @@ export class OffsetIndex {
     this.last = json.last;
     this.topics = json.topics;
     this.series = json.series;
-    this.length = Uint32Array.from(json.records.length);
+    this.length = recordLengths(json);
     this.topic = expandRuns(json.records.topic, new Uint32Array(count), json.topics.length - 1, 'topics');
     this.flags = expandRuns(json.records.flags, new Uint16Array(count), 0xffff, 'flags');
     this.seriesStart = seriesStarts(json, count);
     this.time = times(json, this.seriesStart);
     this.blocks = blocksOf(json, this.length, dataLength, limits.maxBlock ?? DEFAULT_MAX_BLOCK);
-    this.#lineBreaks = new Map(
-      Object.entries(json.records.lineBreaks).map(([place, breaks]) => [Number(place), breaks]),
-    );
+    this.#lineBreaks = lineBreaksOf(json, this.flags);
   }
 
   /** Number of the series that the record at `place` belongs to. */
@@ -126,65 +120,28 @@ export class OffsetIndex {
   }
 }
 
-function check(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new S3BatchError('OBJECT_CORRUPT', `the offset index contradicts itself (${what})`);
-}
-
 function oneOf<T extends string>(value: string, allowed: readonly T[], what: string): T {
   const found = allowed.find((candidate) => candidate === value);
   check(found !== undefined, what);
   return found;
 }
 
-/** Checks shapes and types; what the numbers mean is checked where they are used. */
-function parse(bytes: Buffer): IndexJson {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw new S3BatchError('OBJECT_CORRUPT', 'the offset index is not valid JSON', { cause: error });
-  }
-  const json = value as IndexJson;
-  check(isObject(json), 'shape');
-  check([json.version, json.count].every(isWhole), 'shape');
-  check([json.first, json.last].every(Number.isSafeInteger) && json.first <= json.last, 'times');
-  check([json.batch, json.framing, json.compression].every(isString), 'shape');
-  check(isObject(json.key) && [json.key.template, json.key.format, json.key.zone].every(isString), 'key');
-  check(Number.isSafeInteger(json.key.time), 'key');
+function recordLengths(json: IndexJson): Uint32Array {
   check(
-    [json.topics, json.series].every((list) => Array.isArray(list) && list.every(isString)),
-    'dictionaries',
+    json.records.length.every((length) => length <= 0xffffffff),
+    'record lengths',
   );
-  check(isObject(json.blocks) && isObject(json.records) && isObject(json.records.lineBreaks), 'shape');
-  const { blocks, records } = json;
-  for (const column of [
-    blocks.length,
-    blocks.size,
-    blocks.records,
-    records.series,
-    records.length,
-    records.time,
-    records.topic,
-    records.flags,
-  ]) {
-    check(Array.isArray(column) && column.every(isWhole), 'columns');
+  return Uint32Array.from(json.records.length);
+}
+
+function lineBreaksOf(json: IndexJson, flags: Uint16Array): Map<number, readonly number[]> {
+  const lineBreaks = new Map<number, readonly number[]>();
+  for (const [key, breaks] of Object.entries(json.records.lineBreaks)) {
+    const place = Number(key);
+    check(String(place) === key && ((flags[place] ?? 0) & RecordFlag.FOLDED) !== 0, 'line breaks');
+    lineBreaks.set(place, breaks);
   }
-  check(isWhole(records.timeUnit) && records.timeUnit > 0, 'time unit');
-  for (const breaks of Object.values(records.lineBreaks))
-    check(Array.isArray(breaks) && breaks.every(isWhole), 'line breaks');
-  return json;
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isString(value: unknown): boolean {
-  return typeof value === 'string';
-}
-
-function isWhole(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  return lineBreaks;
 }
 
 function expandRuns<T extends Uint16Array | Uint32Array>(
@@ -193,6 +150,7 @@ function expandRuns<T extends Uint16Array | Uint32Array>(
   max: number,
   what: string,
 ): T {
+  check(runs.length % 2 === 0, what);
   let at = 0;
   for (let run = 0; run < runs.length; run += 2) {
     const value = runs[run] ?? 0;

@@ -1,4 +1,5 @@
 import { S3BatchError } from '../errors';
+import type { Compression } from './format';
 import { unframe } from './framing';
 import { gunzip } from './gzip';
 import type { Block, OffsetIndex } from './offset-index';
@@ -18,23 +19,21 @@ export interface StoredRecord {
 }
 
 /**
- * The records' bytes of a block.
- * @param bytes exactly the block's bytes as they lie in the object
- * @throws OBJECT_CORRUPT when they do not decompress to the size that the index says
+ * The records' bytes of a range that an index named: a block, or a run of records of a plain object.
+ * @param size bytes that they take decompressed
+ * @throws OBJECT_CORRUPT when they do not decompress to exactly that
  */
-export async function openBlock(index: OffsetIndex, block: Block, bytes: Buffer): Promise<Buffer> {
-  if (bytes.length !== block.length) {
-    throw new S3BatchError(
-      'OBJECT_CORRUPT',
-      `block ${block.number} came with ${bytes.length} bytes instead of ${block.length}`,
-    );
+export async function openRange(compression: Compression, size: number, bytes: Buffer): Promise<Buffer> {
+  if (compression === 'gzip') return gunzip(bytes, size, 'a block');
+  if (bytes.length !== size) {
+    throw new S3BatchError('OBJECT_CORRUPT', `a range came with ${bytes.length} bytes instead of ${size}`);
   }
-  return index.compression === 'gzip' ? gunzip(bytes, block.size, `block ${block.number}`) : bytes;
+  return bytes;
 }
 
 /**
  * Reads the records at `places` (ascending, all in `block`).
- * @param bytes what `openBlock` gave; the payloads are views of it where they could stay as they are
+ * @param bytes what `openRange` gave for the block; the payloads are views of it where they could stay as they are
  */
 export function* readRecords(
   index: OffsetIndex,

@@ -1,6 +1,6 @@
 import { S3BatchError } from '../errors';
 import { crc32c } from './crc32c';
-import { FORMAT_VERSION } from './format';
+import { checkVersion, FORMAT_VERSION } from './format';
 import { emptyMember, EMPTY_MEMBER_OVERHEAD, gunzip, MAX_SUBFIELD, readEmptyMember } from './gzip';
 
 /*
@@ -82,13 +82,7 @@ export function readTrailer(suffix: Buffer, objectSize: number): Trailer {
   if (crc32c(data.subarray(0, 48)) !== data.readUInt32LE(48)) {
     throw new S3BatchError('OBJECT_CORRUPT', 'the trailer of the object is damaged');
   }
-  const version = data.readUInt32LE(8);
-  if (version > FORMAT_VERSION) {
-    throw new S3BatchError(
-      'OBJECT_VERSION',
-      `the object has format version ${version}; this reader knows ${FORMAT_VERSION}: update it`,
-    );
-  }
+  checkVersion(data.readUInt32LE(8));
   const [offset, length, size, count] = [12, 20, 28, 36].map((at) => Number(data.readBigUInt64LE(at))) as [
     number,
     number,
@@ -104,9 +98,10 @@ export function readTrailer(suffix: Buffer, objectSize: number): Trailer {
 /**
  * The compressed index from its members.
  * @param members exactly the bytes from `IndexLocation.offset`, `IndexLocation.length` of them
- * @throws OBJECT_CORRUPT when they are not index members from end to end
+ * @param checksum CRC-32C of the compressed index, from the trailer
+ * @throws OBJECT_CORRUPT when they are not index members from end to end, or not those that were written
  */
-export function joinIndexMembers(members: Buffer): Buffer {
+export function joinIndexMembers(members: Buffer, checksum: number): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0; at < members.length;) {
     const member = readEmptyMember(members, at, INDEX_ID);
@@ -114,7 +109,10 @@ export function joinIndexMembers(members: Buffer): Buffer {
     parts.push(member.data);
     at = member.end;
   }
-  return Buffer.concat(parts);
+  const compressed = Buffer.concat(parts);
+  if (crc32c(compressed) !== checksum)
+    throw new S3BatchError('OBJECT_CORRUPT', 'the offset index is damaged');
+  return compressed;
 }
 
 /** Most times that deflate can shrink its input: a larger claim about a size is a lie. */

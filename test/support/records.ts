@@ -12,9 +12,19 @@ export interface TestRecord {
 
 /** Records held as plain objects: the simplest thing that the format's writer can read. */
 export function recordsOf(list: readonly TestRecord[], framing: Framing): Records {
-  const sources: Source[] = list.map(({ topic, series }) => ({ topic, series }));
+  const sources: Source[] = [];
+  const numberOf = new Map<string, number>();
+  const source = list.map(({ topic, series }) => {
+    const id = JSON.stringify([topic, series]);
+    const number = numberOf.get(id) ?? sources.push({ topic, series }) - 1;
+    numberOf.set(id, number);
+    return number;
+  });
   const framed = list.map(({ payload, flags = 0 }) => {
-    const line = framing === 'newline' ? toLine(payload, isJson(payload), /[\r\n]/.test(payload.toString('latin1'))) : { body: payload, flags: 0 };
+    const line =
+      framing === 'newline'
+        ? toLine(payload, isJson(payload), /[\r\n]/.test(payload.toString('latin1')))
+        : { body: payload, flags: 0 };
     const bytes = Buffer.alloc(line.body.length + frameOverhead(framing));
     line.body.copy(bytes, bodyStart(framing, 0));
     writeFrame(framing, bytes, 0, line.body.length);
@@ -30,9 +40,10 @@ export function recordsOf(list: readonly TestRecord[], framing: Framing): Record
     sources,
     time: (record) => list[record]?.time ?? NaN,
     length: (record) => at(record).bytes.length,
-    source: (record) => record,
+    source: (record) => source[record] ?? NaN,
     flags: (record) => at(record).flags,
-    lineBreaks: (record) => ('lineBreaks' in at(record) ? (at(record) as { lineBreaks?: number[] }).lineBreaks : undefined),
+    lineBreaks: (record) =>
+      'lineBreaks' in at(record) ? (at(record) as { lineBreaks?: number[] }).lineBreaks : undefined,
     copy: (record, target, offset) => void at(record).bytes.copy(target, offset),
   };
 }

@@ -1,0 +1,132 @@
+import type { Destination, Layout, Placement } from '../layout';
+import {
+  bodyStart,
+  type FramedPayload,
+  frameOverhead,
+  type Framing,
+  type Records,
+  type Source,
+  writeFrame,
+} from '../object';
+import { ByteChunks } from './byte-chunks';
+import { RecordColumns } from './record-columns';
+
+/** Called once: without an error when the record's object is stored, with one when it never will be by this process. */
+export type Settled = (error?: Error) => void;
+
+interface KnownSource {
+  series: string;
+  source: number;
+  /** Further series of the topic, when payload fields take part in the key. */
+  others?: Map<string, number>;
+}
+
+/**
+ * A batch that records of one destination are appended to: their bytes as they will lie in the object, and 22 bytes
+ * of columns each. It is what the object's writer reads once it is sealed.
+ */
+export class OpenBatch implements Records {
+  readonly sources: Source[] = [];
+  /** Bytes of all records with their frames. */
+  bytes = 0;
+  first = Infinity;
+  last = -Infinity;
+  /** When the last record came, by the clock that never runs backwards. */
+  appendedAt: number;
+  readonly settled: Settled[] = [];
+  readonly #bytes = new ByteChunks();
+  readonly #columns = new RecordColumns();
+  readonly #known = new Map<object, KnownSource>();
+  readonly #lineBreaks = new Map<number, readonly number[]>();
+
+  /**
+   * @param layout the layout that was in force when the batch was opened: it also names the object
+   * @param openedAt by the clock that never runs backwards
+   */
+  constructor(
+    readonly id: string,
+    readonly layout: Layout,
+    readonly destination: Destination,
+    readonly framing: Framing,
+    readonly openedAt: number,
+  ) {
+    this.appendedAt = openedAt;
+  }
+
+  get count(): number {
+    return this.#columns.count;
+  }
+
+  /** Bytes of memory that the batch holds. */
+  get allocated(): number {
+    return this.#bytes.allocated + this.#columns.allocated;
+  }
+
+  append(placement: Placement, framed: FramedPayload, now: number): void {
+    const { body } = framed;
+    const length = body.length + frameOverhead(this.framing);
+    const position = this.#bytes.take(length);
+    const { chunk, offset } = this.#bytes;
+    chunk.set(body, bodyStart(this.framing, offset));
+    writeFrame(this.framing, chunk, offset, body.length);
+    const { time } = placement;
+    const record = this.#columns.add(
+      time,
+      length,
+      this.#sourceOf(placement),
+      position,
+      placement.flags | framed.flags,
+    );
+    if (framed.lineBreaks) this.#lineBreaks.set(record, framed.lineBreaks);
+    this.bytes += length;
+    if (time < this.first) this.first = time;
+    if (time > this.last) this.last = time;
+    this.appendedAt = now;
+  }
+
+  time(record: number): number {
+    return this.#columns.get('time', record);
+  }
+
+  length(record: number): number {
+    return this.#columns.get('length', record);
+  }
+
+  source(record: number): number {
+    return this.#columns.get('source', record);
+  }
+
+  flags(record: number): number {
+    return this.#columns.get('flags', record);
+  }
+
+  lineBreaks(record: number): readonly number[] | undefined {
+    return this.#lineBreaks.get(record);
+  }
+
+  copy(record: number, target: Buffer, at: number): void {
+    this.#bytes.copy(this.#columns.get('position', record), this.length(record), target, at);
+  }
+
+  #sourceOf(placement: Placement): number {
+    const { topic, series } = placement;
+    const known = this.#known.get(topic);
+    if (!known) {
+      const source = this.#addSource(topic.topic, series);
+      this.#known.set(topic, { series, source });
+      return source;
+    }
+    if (known.series === series) return known.source;
+    known.others ??= new Map();
+    let source = known.others.get(series);
+    if (source === undefined) {
+      source = this.#addSource(topic.topic, series);
+      known.others.set(series, source);
+    }
+    return source;
+  }
+
+  #addSource(topic: string, series: string): number {
+    return this.sources.push({ topic, series }) - 1;
+  }
+}

@@ -1,0 +1,19 @@
+export { type BatchName, MAX_NAME_BYTES } from './object-name';
+export {
+  type BucketRow,
+  DEFAULT_LAYOUT,
+  type LayoutSettings,
+  type PartitionUnit,
+  type TimeSettings,
+} from './settings';
+export { bucketName, isBucketName } from './bucket-name';
+export { type Destination, Placement, type TopicInfo } from './placement';
+export { type KeyShape, offsetKey } from './offset-key';
+export { Layout } from './layout';
+export { MAX_JSON_DEPTH } from './json-scanner';
+export { MAX_PARTITIONS, type NamePrefix, type QueryFields } from './layout-query';
+export { MAX_TIME } from './calendar';
+export type { ParsedName } from './object-name-parser';
+export type { Partition } from './partition';
+export type { TimeSpan } from './time-span';
+export { TopicFilter } from './topic-filter';

@@ -1,0 +1,152 @@
+import { S3BatchError } from '../errors';
+import type { Layout } from '../layout';
+import type { BlockEntry, ObjectSummary } from '../object';
+import type { RecordFilter } from './match';
+
+/** What someone asks of an archive; what is absent does not matter. */
+export interface Query {
+  /** The bucket; else the layout tells it from the levels. */
+  bucket?: string;
+  /** Levels of the topic and their value, or the values of which one will do: `{'PLANT-ID': 'PLANT-7'}`. */
+  levels?: Record<string, string | readonly string[]>;
+  /** Earliest and latest record time, both included, ms since 1970. */
+  from?: number;
+  to?: number;
+  /** The series, or what it begins with. */
+  series?: string;
+  seriesPrefix?: string;
+  /** The offset key, or what it begins with. */
+  key?: string;
+  keyPrefix?: string;
+}
+
+/** A query made ready for records, and for what attributes tell. */
+export interface QueryFilter {
+  records: RecordFilter;
+  /** False when the attributes rule out that the object holds a matching record. */
+  mayHold(summary: ObjectSummary): boolean;
+}
+
+/** More combinations of level values than this are not turned into name prefixes. */
+const MAX_COMBINATIONS = 256;
+
+/** Every way to choose one value for each level. Levels with too many values are left open. */
+export function valueCombinations(levels: Query['levels'] = {}): Record<string, string>[] {
+  let combinations: Record<string, string>[] = [{}];
+  for (const [level, value] of Object.entries(levels)) {
+    const values = typeof value === 'string' ? [value] : value;
+    if (values.length === 0 || combinations.length * values.length > MAX_COMBINATIONS) continue;
+    combinations = combinations.flatMap((chosen) => values.map((one) => ({ ...chosen, [level]: one })));
+  }
+  return combinations;
+}
+
+/** The buckets that can hold matching records. @throws QUERY_INVALID when the query does not tell enough */
+export function bucketsOf(query: Query, layout: Layout): string[] {
+  if (query.bucket) return [query.bucket];
+  const buckets = new Set<string>();
+  for (const values of valueCombinations(query.levels)) {
+    const found = layout.candidateBuckets(values);
+    if ('unknown' in found) {
+      throw new S3BatchError(
+        'QUERY_INVALID',
+        `the query does not tell the bucket, which depends on ${found.unknown.join(', ')}: give that level, or the bucket`,
+      );
+    }
+    for (const bucket of found.buckets) buckets.add(bucket);
+  }
+  return [...buckets];
+}
+
+/**
+ * @param layout tells which level a topic has where; without it, `levels` cannot be asked
+ * @throws QUERY_INVALID
+ */
+export function filterOf(query: Query, layout: Layout | undefined): QueryFilter {
+  const { from = -Infinity, to = Infinity, key, keyPrefix } = query;
+  if (from > to)
+    throw new S3BatchError('QUERY_INVALID', 'the time range ends before it begins: exchange from and to');
+  const levels = Object.entries(query.levels ?? {});
+  const ranges = seriesRanges(query, layout);
+  const records: RecordFilter = { from, to };
+  if (levels.length > 0) records.topic = topicFilter(levels, layout);
+  if (ranges) records.series = (series) => ranges.every((range) => inRange(series, range));
+  if (key !== undefined) records.key = (own) => own === key;
+  else if (keyPrefix !== undefined) records.key = (own) => own.startsWith(keyPrefix);
+
+  const prefixes = levelPrefixes(query, layout);
+  return {
+    records,
+    mayHold: (summary) => {
+      if (summary.first > to || summary.last < from) return false;
+      const { blocks } = summary;
+      if (!blocks) return true;
+      const may = (range: SeriesRange): boolean =>
+        blocks.some((_, number) => mayOverlap(blocks, number, range));
+      const sameKeys = summary.keyTemplate === layout?.keyShape.template;
+      return (ranges ?? []).every(may) && (!sameKeys || prefixes.length === 0 || prefixes.some(may));
+    },
+  };
+}
+
+/** Series that equal `text`, or begin with it. */
+interface SeriesRange {
+  text: string;
+  prefix: boolean;
+}
+
+function seriesRanges(
+  { series, seriesPrefix, key }: Query,
+  layout: Layout | undefined,
+): SeriesRange[] | undefined {
+  const ranges: SeriesRange[] = [];
+  if (series !== undefined) ranges.push({ text: series, prefix: false });
+  if (seriesPrefix !== undefined) ranges.push({ text: seriesPrefix, prefix: true });
+  const split = key === undefined ? undefined : layout?.splitKey(key);
+  if (split) ranges.push({ text: split.series, prefix: false });
+  return ranges.length > 0 ? ranges : undefined;
+}
+
+function inRange(series: string, { text, prefix }: SeriesRange): boolean {
+  return prefix ? series.startsWith(text) : series === text;
+}
+
+/** How the series begin that the levels allow: they are its first parts, as far as they are known. */
+function levelPrefixes(query: Query, layout: Layout | undefined): SeriesRange[] {
+  if (!layout) return [];
+  const prefixes = valueCombinations(query.levels).map((values) => layout.seriesPrefix(values));
+  return prefixes.includes('') ? [] : prefixes.map((text) => ({ text, prefix: true }));
+}
+
+/** Whether a block, known by the series of its first record and of the next block's, can hold series of a range. */
+function mayOverlap(blocks: readonly BlockEntry[], number: number, { text, prefix }: SeriesRange): boolean {
+  const first = blocks[number]?.series ?? '';
+  const next = blocks[number + 1]?.series;
+  if (next !== undefined && compare(next, text) < 0) return false;
+  return compare(first, text) <= 0 || (prefix && first.startsWith(text));
+}
+
+function compare(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function topicFilter(
+  levels: readonly (readonly [string, string | readonly string[]])[],
+  layout: Layout | undefined,
+): (topic: string) => boolean {
+  const names = layout?.levelNames ?? [];
+  const unknown = levels.filter(([level]) => !names.includes(level)).map(([level]) => level);
+  if (!layout || unknown.length > 0) {
+    throw new S3BatchError(
+      'QUERY_INVALID',
+      `the layout has no level ${unknown.join(', ')}; it has ${names.length > 0 ? names.join(', ') : 'none'}`,
+    );
+  }
+  return (topic) => {
+    const own = layout.topicInfo(topic).levels;
+    return levels.every(([level, wanted]) => {
+      const value = own[level];
+      return value !== undefined && (typeof wanted === 'string' ? value === wanted : wanted.includes(value));
+    });
+  };
+}

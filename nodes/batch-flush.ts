@@ -1,0 +1,64 @@
+import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+
+import type { StoredObject } from '../lib/batch';
+import { evaluate, type TypedValue } from './common/evaluate';
+import { asError, type Done, type FlushableNode, type Send } from './common/types';
+
+interface Config extends NodeDef {
+  target: string;
+  destination: string;
+  destinationType: string;
+}
+
+export = function (RED: NodeAPI): void {
+  function BatchFlushNode(this: Node, config: Config): void {
+    RED.nodes.createNode(this, config);
+    const destination: TypedValue = { value: config.destination, type: config.destinationType };
+
+    const flush = async (message: NodeMessage): Promise<NodeMessage> => {
+      const target = RED.nodes.getNode(config.target) as FlushableNode | null;
+      if (typeof target?.flush !== 'function') throw new Error(RED._('batch-flush.error.noTarget'));
+      const wanted = await evaluate(RED, this, destination, message);
+      this.status({ fill: 'blue', shape: 'dot', text: RED._('batch-flush.status.flushing') });
+      const stored = await target.flush(typeof wanted === 'string' && wanted !== '' ? wanted : undefined);
+      this.status({ fill: 'green', shape: 'dot', text: RED._('batch-flush.status.flushed', totals(stored)) });
+      return { ...message, payload: stored };
+    };
+
+    this.on('input', (message: NodeMessage, send: Send, done: Done) => {
+      flush(message).then(
+        (answer) => {
+          send(answer);
+          done();
+        },
+        (error: unknown) => {
+          this.status({ fill: 'red', shape: 'ring', text: asError(error).message });
+          done(asError(error));
+        },
+      );
+    });
+  }
+  RED.nodes.registerType('batch-flush', BatchFlushNode);
+
+  // The button of the node in the editor.
+  RED.httpAdmin.post(
+    '/s3-batch/flush/:id',
+    RED.auth.needsPermission('batch-flush.write'),
+    (request, response) => {
+      const node = RED.nodes.getNode(String(request.params.id)) as Node | null;
+      if (node?.type !== 'batch-flush') {
+        response.sendStatus(404);
+        return;
+      }
+      node.receive({});
+      response.sendStatus(200);
+    },
+  );
+};
+
+function totals(stored: readonly StoredObject[]): Record<string, string> {
+  return {
+    objects: String(stored.length),
+    records: stored.reduce((sum, object) => sum + object.count, 0).toLocaleString('en'),
+  };
+}

@@ -1,0 +1,77 @@
+import type { Node, NodeAPI, NodeStatus } from 'node-red';
+
+import type { BatchWriter } from '../../lib/batch';
+import { ageText, bytesText } from './types';
+
+/** How often the status and the node's context follow, ms. */
+const EVERY = 1000;
+
+/** Shows under the node, and in its context, what a writer holds. */
+export class BatchStatus {
+  #timer: NodeJS.Timeout | undefined;
+  #shown = '';
+  #stopped = false;
+
+  constructor(
+    private readonly RED: NodeAPI,
+    private readonly node: Node,
+    private readonly writer: BatchWriter,
+  ) {
+    this.#show();
+  }
+
+  /** Something happened: shows it soon, and goes on while batches are open, since their age changes. */
+  changed(): void {
+    if (this.#timer || this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#show();
+      if (this.writer.openRecords > 0) this.changed();
+    }, EVERY);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #show(): void {
+    const batches = this.writer.openBatches;
+    const status = this.#status(batches);
+    const shown = JSON.stringify(status);
+    if (shown !== this.#shown) this.node.status(status);
+    this.#shown = shown;
+    // A store that cannot take it (full, misconfigured) must not stop the batches: they do not live there.
+    const ignore = (): void => undefined;
+    this.node.context().set(['batches', 'counts'], [batches, { ...this.writer.counts }], undefined, ignore);
+  }
+
+  #status(batches: BatchWriter['openBatches']): NodeStatus {
+    const text = (key: string, values: Record<string, unknown> = {}): string =>
+      this.RED._(`s3-batch-out.status.${key}`, values as Record<string, string>);
+    const { pending, active, error } = this.writer.uploads;
+    const { storedObjects } = this.writer.counts;
+    const parts: string[] = [];
+    if (batches.length > 0) {
+      const count = batches.reduce((sum, batch) => sum + batch.count, 0);
+      const bytes = batches.reduce((sum, batch) => sum + batch.bytes, 0);
+      const age = Math.max(...batches.map((batch) => batch.ageSeconds));
+      parts.push(
+        text('open', { count: count.toLocaleString('en'), bytes: bytesText(bytes), age: ageText(age) }),
+      );
+    }
+    if (error) {
+      parts.push(text('waiting', { pending, error: error.message.slice(0, 120) }));
+      return { fill: 'red', shape: 'ring', text: parts.join(' · ') };
+    }
+    if (active > 0) parts.push(text('uploading', { active }));
+    if (storedObjects > 0) parts.push(text('stored', { objects: storedObjects.toLocaleString('en') }));
+    if (parts.length === 0) return { fill: 'grey', shape: 'ring', text: text('empty') };
+    return {
+      fill: active > 0 ? 'blue' : 'green',
+      shape: batches.length > 0 ? 'dot' : 'ring',
+      text: parts.join(' · '),
+    };
+  }
+}

@@ -1,0 +1,73 @@
+import type { Node, NodeAPI, NodeMessage } from 'node-red';
+
+import type { StoredObject } from '../../lib/batch';
+import { S3BatchError } from '../../lib/errors';
+import type { Layout } from '../../lib/layout';
+import type { ObjectStore } from '../../lib/store/object-store';
+
+/** A settings node that gives access to a store; `store` throws what is wrong with its settings. */
+export interface ConnectionNode extends Node {
+  readonly store: ObjectStore;
+}
+
+/** A settings node that holds a layout; `layout` throws what is wrong with its settings. */
+export interface LayoutNode extends Node {
+  readonly layout: Layout;
+}
+
+/** What batch-flush asks of an s3-batch-out. */
+export interface FlushableNode extends Node {
+  flush(destination?: string): Promise<StoredObject[]>;
+}
+
+export type Send = (message: NodeMessage | NodeMessage[]) => void;
+export type Done = (error?: Error) => void;
+
+/** The store of a chosen connection. @throws CONNECTION_INVALID */
+export function storeOf(RED: NodeAPI, id: string | undefined): ObjectStore {
+  const node = id ? (RED.nodes.getNode(id) as ConnectionNode | null) : null;
+  if (!node)
+    throw new S3BatchError(
+      'CONNECTION_INVALID',
+      'no S3 connection is chosen: choose one in the dialogue of the node',
+    );
+  return node.store;
+}
+
+/** The chosen layout; undefined when none is chosen. @throws LAYOUT_INVALID */
+export function layoutOf(RED: NodeAPI, id: string | undefined): Layout | undefined {
+  if (!id) return undefined;
+  const node = RED.nodes.getNode(id) as LayoutNode | null;
+  if (!node)
+    throw new S3BatchError(
+      'LAYOUT_INVALID',
+      'the chosen archive layout is missing or disabled: choose another',
+    );
+  return node.layout;
+}
+
+/** A number from a dialogue, where it comes as text; `fallback` when it is empty or none. */
+export function numberOf(value: unknown, fallback: number): number {
+  if (value === '' || value === undefined || value === null) return fallback;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : fallback;
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Bytes for people: `12.3 MB`. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
+  return `${unit === 0 ? String(value) : value.toFixed(1)} ${units[unit] ?? ''}`;
+}
+
+/** An age for people: `12 s`, `3 min`, `2 h`. */
+export function ageText(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}

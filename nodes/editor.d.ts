@@ -1,0 +1,80 @@
+/** What the editor scripts use of the editor's global `RED`. The published types know no validators that answer a sentence. */
+
+/** A node as the editor holds it, beside its own properties. */
+interface EditorNode {
+  readonly id: string;
+  readonly type: string;
+  /** Id of the flow, or of the subflow; none for a config node that all flows share. */
+  readonly z?: string;
+  name: string;
+  /** Whether it has been edited since it was deployed. */
+  readonly changed?: boolean;
+  /** A text of the node's own catalogue. */
+  _(key: string, values?: Record<string, string | number>): string;
+}
+
+interface ValidationOptions {
+  /** What the property is called, where its definition says so. */
+  label?: string;
+}
+
+interface NodeProperty<Node, Value> {
+  value: Value;
+  /** Type of the node whose id the property holds. */
+  type?: string;
+  required?: boolean;
+  /** Answers true or what is wrong. Node-RED takes a sentence only from a function of two parameters. */
+  validate?(this: Node, value: Value, options: ValidationOptions): true | string;
+}
+
+interface NodeDefinition<Properties, Credentials> {
+  category: string;
+  defaults: { [Name in keyof Properties]: NodeProperty<EditorNode & Properties, Properties[Name]> };
+  credentials?: {
+    [Name in keyof Credentials]: {
+      type: 'text' | 'password';
+      validate?(this: EditorNode & Properties, value: string, options: ValidationOptions): true | string;
+    };
+  };
+  color?: string;
+  icon?: string;
+  inputs?: 0 | 1;
+  outputs?: number;
+  paletteLabel?: string;
+  label(this: EditorNode & Properties): string;
+  labelStyle?(this: EditorNode & Properties): string;
+  outputLabels?(this: EditorNode & Properties): string;
+  button?: {
+    enabled(this: EditorNode & Properties): boolean;
+    onclick(this: EditorNode & Properties): void;
+  };
+  oneditprepare?(this: EditorNode & Properties): void;
+  oneditsave?(this: EditorNode & Properties): void;
+  oneditcancel?(this: EditorNode & Properties): void;
+  oneditdelete?(this: EditorNode & Properties): void;
+}
+
+/** The definition of archive-layout has a function that others ask, too. */
+interface LayoutDefinition {
+  /** Names of the levels in a topic pattern, in their order; none when the pattern is wrong. */
+  levelNames(pattern: string): string[];
+}
+
+declare const RED: {
+  nodes: {
+    registerType<Properties, Credentials = object>(
+      type: string,
+      definition: NodeDefinition<Properties, Credentials> & Partial<LayoutDefinition>,
+    ): void;
+    getType(type: 'archive-layout'): LayoutDefinition | undefined;
+    node(id: string): EditorNode | null;
+    filterNodes(filter: { type: string }): EditorNode[];
+    workspace(id: string): { label: string } | undefined;
+    subflow(id: string): { name: string } | undefined;
+  };
+  utils: {
+    validateTypedProperty(value: string, type: string, options: ValidationOptions): true | string;
+  };
+  popover: { tooltip(target: JQuery, text: string): unknown };
+  notify(message: string, options: { type: 'success' | 'error'; timeout?: number }): unknown;
+};

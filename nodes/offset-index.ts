@@ -1,0 +1,227 @@
+import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+
+import { S3BatchError } from '../lib/errors';
+import type { Layout } from '../lib/layout';
+import {
+  counted,
+  EVERYTHING,
+  filterOf,
+  findObjects,
+  headObject,
+  matchObject,
+  noProgress,
+  noTraffic,
+  type ObjectMatch,
+  planRequests,
+  type Query,
+  type QueryProgress,
+  requestsOf,
+  type Traffic,
+} from '../lib/query';
+import type { ObjectStore } from '../lib/store/object-store';
+import { evaluate } from './common/evaluate';
+import { checkQuery, type QueryInput, queryOf } from './common/query-input';
+import { asError, type Done, layoutOf, type Send, storeOf } from './common/types';
+
+interface Config extends NodeDef {
+  connection: string;
+  layout: string;
+  bucket: string;
+  bucketType: string;
+  key: string;
+  keyType: string;
+  levels: { level: string; value: string; valueType: string }[];
+  from: string;
+  fromType: string;
+  to: string;
+  toType: string;
+  series: string;
+  seriesType: string;
+  keyPrefix: string;
+  keyPrefixType: string;
+  planOnly: boolean;
+  output: 'message' | 'objects';
+}
+
+/** What a query costs: asked so far, and what fetching its records would add. */
+interface Plan {
+  objects: Omit<QueryProgress, 'records' | 'failed'>;
+  failed: QueryProgress['failed'];
+  records: number;
+  /** Requests and bytes that the query took. */
+  asked: { requests: number; bytes: number };
+  /** Requests and bytes that bring the records. */
+  toFetch: { requests: number; bytes: number };
+  /** Bytes of the matching objects: what a download of them would take. */
+  download: number;
+}
+
+/** How often the status follows a running query, ms. */
+const PROGRESS_EVERY = 500;
+
+export = function (RED: NodeAPI): void {
+  function OffsetIndexNode(this: Node, config: Config): void {
+    RED.nodes.createNode(this, config);
+    const closing = new AbortController();
+
+    /** What dialogue and message ask; `msg.query` wins. */
+    const inputOf = async (message: NodeMessage): Promise<QueryInput> => {
+      const typed = (value: string, type: string) => evaluate(RED, this, { value, type }, message);
+      const asked = queryOf(message);
+      const levels: Record<string, unknown> = {};
+      for (const row of config.levels) levels[row.level] = await typed(row.value, row.valueType);
+      return {
+        bucket: await typed(config.bucket, config.bucketType),
+        from: await typed(config.from, config.fromType),
+        to: await typed(config.to, config.toType),
+        series: await typed(config.series, config.seriesType),
+        keyPrefix: await typed(config.keyPrefix, config.keyPrefixType),
+        ...asked,
+        levels: { ...levels, ...(asked.levels as object | undefined) },
+      };
+    };
+
+    const answer = async (message: NodeMessage, send: Send): Promise<void> => {
+      const traffic = noTraffic();
+      const store = counted(storeOf(RED, config.connection), traffic);
+      const layout = layoutOf(RED, config.layout);
+      const query = checkQuery(await inputOf(message), layout);
+      const objectName =
+        message.query === undefined
+          ? await evaluate(RED, this, { value: config.key, type: config.keyType }, message)
+          : undefined;
+      const progress = noProgress();
+      const show = setInterval(() => {
+        this.status({
+          fill: 'blue',
+          shape: 'dot',
+          text: RED._('offset-index.status.progress', texts(progress, traffic)),
+        });
+      }, PROGRESS_EVERY);
+      try {
+        const objects =
+          query.bucket && typeof objectName === 'string' && objectName !== ''
+            ? oneObject(store, query, objectName, layout, progress, closing.signal)
+            : findObjects(store, needLayout(layout), query, progress, { signal: closing.signal });
+        await sendMatches(objects, message, send, progress, traffic);
+      } finally {
+        clearInterval(show);
+      }
+      if (progress.failed.length > 0)
+        this.warn({ message: RED._('offset-index.error.failed'), failed: progress.failed });
+      this.status({
+        fill: progress.failed.length > 0 ? 'yellow' : 'green',
+        shape: 'dot',
+        text: RED._('offset-index.status.found', texts(progress, traffic)),
+      });
+    };
+
+    const sendMatches = async (
+      objects: AsyncIterable<ObjectMatch>,
+      message: NodeMessage,
+      send: Send,
+      progress: QueryProgress,
+      traffic: Traffic,
+    ): Promise<void> => {
+      const found: ObjectMatch[] = [];
+      const toFetch = { requests: 0, bytes: 0 };
+      let download = 0;
+      const separate = config.output === 'objects' && !config.planOnly;
+      const id = RED.util.generateId();
+      let sent = 0;
+      for await (const object of objects) {
+        const requests = planRequests([object]);
+        toFetch.requests += requests.length;
+        toFetch.bytes += requests.reduce((sum, { span }) => sum + span.length, 0);
+        download += object.size;
+        if (separate)
+          send({
+            ...message,
+            payload: { objects: [object] },
+            parts: { id, index: sent++, type: 'array', ...nested(message) },
+          });
+        else if (!config.planOnly) found.push(object);
+      }
+      const { records, failed, ...counts } = progress;
+      const plan: Plan = {
+        objects: counts,
+        failed,
+        records,
+        asked: { requests: requestsOf(traffic), bytes: traffic.bytes },
+        toFetch,
+        download,
+      };
+      if (separate) {
+        // The last of the sequence: only now is its length known.
+        send({
+          ...message,
+          payload: { plan, objects: [] },
+          parts: { id, index: sent, count: sent + 1, type: 'array', ...nested(message) },
+        });
+      } else send({ ...message, payload: config.planOnly ? { plan } : { plan, objects: found } });
+    };
+
+    this.on('input', (message: NodeMessage, send: Send, done: Done) => {
+      answer(message, send).then(
+        () => {
+          done();
+        },
+        (error: unknown) => {
+          this.status({ fill: 'red', shape: 'ring', text: asError(error).message.slice(0, 120) });
+          done(asError(error));
+        },
+      );
+    });
+    this.on('close', () => {
+      closing.abort();
+    });
+  }
+  RED.nodes.registerType('offset-index', OffsetIndexNode);
+};
+
+/** One object by its name: the records that the rest of the query asks for, or all. */
+async function* oneObject(
+  store: ObjectStore,
+  query: Query,
+  name: string,
+  layout: Layout | undefined,
+  progress: QueryProgress,
+  signal: AbortSignal,
+): AsyncGenerator<ObjectMatch> {
+  const { bucket = '', ...wanted } = query;
+  const filter = Object.keys(wanted).length > 0 ? filterOf(wanted, layout) : { records: EVERYTHING };
+  progress.listed++;
+  const match = await matchObject(
+    store,
+    await headObject(store, bucket, name, signal),
+    filter.records,
+    signal,
+  );
+  progress.matching++;
+  for (const block of match.blocks) progress.records += block.entries.length;
+  yield match;
+}
+
+function needLayout(layout: Layout | undefined): Layout {
+  if (layout) return layout;
+  throw new S3BatchError(
+    'QUERY_INVALID',
+    'a query over an archive needs the archive layout that it was written with: choose it in the dialogue of the node, or ask for one object by msg.bucket and msg.key',
+  );
+}
+
+function texts(progress: QueryProgress, traffic: Traffic): Record<string, string> {
+  const text = (value: number): string => value.toLocaleString('en');
+  return {
+    objects: text(progress.listed),
+    listed: text(progress.listed),
+    matching: text(progress.matching),
+    records: text(progress.records),
+    requests: text(requestsOf(traffic)),
+  };
+}
+
+/** A sequence within a sequence, as the split node nests them. */
+function nested(message: NodeMessage): { parts?: unknown } {
+  return message.parts === undefined ? {} : { parts: message.parts };
+}

@@ -1,0 +1,127 @@
+(() => {
+  interface Properties {
+    name: string;
+    connection: string;
+    layout: string;
+    count: number | string;
+    bytes: number | string;
+    age: number | string;
+    idle: number | string;
+    framing: 'newline' | 'length' | 'none';
+    compression: 'gzip' | 'none';
+    flushTopic: string;
+    completion: 'batched' | 'stored';
+    uploads: number | string;
+    memory: number | string;
+    instance: string;
+    blockSize: number | string;
+  }
+  type BatchOut = EditorNode & Properties;
+
+  const DEFAULT_COUNT = 10000;
+  /** Longest age and idle time that a timer takes, in seconds. */
+  const LONGEST = 2_147_483;
+
+  function problemWith(
+    node: BatchOut,
+    property: keyof Properties,
+    label: string | undefined,
+    text: string,
+  ): string {
+    return `${label ?? node._(`s3-batch-out.label.${property}`)}: ${text}`;
+  }
+
+  /** A number that may be blank, which stands for its default. */
+  function number(
+    property: keyof Properties,
+    { least, most = Infinity, whole = false }: { least: number; most?: number; whole?: boolean },
+  ) {
+    return function (
+      this: BatchOut,
+      value: number | string | undefined,
+      { label }: ValidationOptions,
+    ): true | string {
+      if (value === undefined || value === '') return true;
+      const given = Number(value);
+      if (given >= least && given <= most && (!whole || Number.isInteger(given))) return true;
+      const text = this._(`s3-batch-out.invalid.${whole ? 'whole' : 'number'}`, { least });
+      return problemWith(this, property, label, text);
+    };
+  }
+
+  function isTopicFilter(filter: string): boolean {
+    return /^(?:#|(?:\+|[^+#/]*)(?:\/(?:\+|[^+#/]*))*(?:\/#)?)$/.test(filter);
+  }
+
+  function prepareHints(node: BatchOut): void {
+    const completion = $('#node-input-completion');
+    const framing = $('#node-input-framing');
+    const count = $('#node-input-count');
+    const follow = (): void => {
+      const limit = Number(count.val());
+      const batch = count.val() === '' ? DEFAULT_COUNT : limit;
+      const cost =
+        batch > 0
+          ? node._('s3-batch-out.hint.storedCount', { count: batch.toLocaleString('en') })
+          : node._('s3-batch-out.hint.storedUncounted');
+      const text = node._(`s3-batch-out.hint.${String(completion.val())}`);
+      $('#s3-batch-out-completion-hint').text(completion.val() === 'stored' ? `${text} ${cost}` : text);
+      $('#s3-batch-out-framing-hint').text(node._(`s3-batch-out.hint.${String(framing.val())}`));
+    };
+    completion.add(framing).on('change', follow);
+    count.on('input', follow);
+    follow();
+  }
+
+  RED.nodes.registerType<Properties>('s3-batch-out', {
+    category: 's3 batch',
+    color: '#8cc6b8',
+    icon: 's3-batch-out.svg',
+    inputs: 1,
+    outputs: 1,
+    paletteLabel: 's3-batch-out',
+    defaults: {
+      name: { value: '' },
+      connection: { value: '', type: 's3-connection', required: true },
+      layout: { value: '', type: 'archive-layout', required: false },
+      count: { value: 10000, validate: number('count', { least: 0, whole: true }) },
+      bytes: { value: 32, validate: number('bytes', { least: 0 }) },
+      age: { value: 300, validate: number('age', { least: 0, most: LONGEST }) },
+      idle: { value: 0, validate: number('idle', { least: 0, most: LONGEST }) },
+      framing: { value: 'newline' },
+      compression: { value: 'gzip' },
+      flushTopic: {
+        value: '',
+        validate(value: string | undefined, { label }) {
+          if (value === undefined || isTopicFilter(value)) return true;
+          return problemWith(this, 'flushTopic', label, this._('s3-batch-out.invalid.flushTopic'));
+        },
+      },
+      completion: { value: 'batched' },
+      uploads: { value: 4, validate: number('uploads', { least: 1, whole: true }) },
+      memory: { value: 256, validate: number('memory', { least: 1 }) },
+      instance: { value: '' },
+      blockSize: { value: 128, validate: number('blockSize', { least: 1 }) },
+    },
+    label() {
+      return this.name || 's3-batch-out';
+    },
+    labelStyle() {
+      return this.name ? 'node_label_italic' : '';
+    },
+    outputLabels() {
+      return this._('s3-batch-out.output');
+    },
+    oneditprepare() {
+      for (const [property, first] of [
+        ['framing', 'newline'],
+        ['compression', 'gzip'],
+        ['completion', 'batched'],
+      ] as const) {
+        const select = $(`#node-input-${property}`);
+        if (!select.val()) select.val(first);
+      }
+      prepareHints(this);
+    },
+  });
+})();

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Browser } from 'playwright-core';
+import { startNodeRed, type FlowNode, type NodeRedProcess } from '../support/node-red-process';
+import { Editor, launchBrowser, untranslated } from './harness';
+
+const REPOSITORY = path.resolve(__dirname, '../../..');
+const { name: PACKAGE, 'node-red': registered } = JSON.parse(
+  readFileSync(path.join(REPOSITORY, 'package.json'), 'utf8'),
+) as { name: string; 'node-red': { nodes: Record<string, string> } };
+const TYPES = Object.keys(registered.nodes);
+const CONFIG_TYPES = ['s3-connection', 'archive-layout'];
+const CATEGORY = 's3 batch';
+
+/** One node of each type, as good as a user has it who has just dropped them and chosen a connection. */
+const FLOW: FlowNode[] = [
+  { id: 'tab', type: 'tab', label: 'All types' },
+  {
+    id: 'node-s3-connection',
+    type: 's3-connection',
+    endpoint: 'http://127.0.0.1:9',
+    region: 'us-east-1',
+    pathStyle: true,
+    auth: 'keys',
+    connectTimeout: 5,
+    requestTimeout: 30,
+    credentials: { accessKeyId: 'access', secretAccessKey: 'secret' },
+  },
+  { id: 'node-archive-layout', type: 'archive-layout', topic: '{PLANT-ID}/{DEVICE-ID}' },
+  ...['s3-batch-out', 'batch-flush', 'offset-index', 's3-range-in'].map((type, row) => ({
+    id: `node-${type}`,
+    type,
+    z: 'tab',
+    x: 200,
+    y: 80 + row * 60,
+    connection: 'node-s3-connection',
+    layout: 'node-archive-layout',
+    ...(type === 'batch-flush' ? { target: 'node-s3-batch-out' } : {}),
+    wires: [[]],
+  })),
+];
+
+describe('the editor', () => {
+  let nodeRed: NodeRedProcess;
+  let browser: Browser;
+  let editor: Editor;
+
+  before(async () => {
+    nodeRed = await startNodeRed({ packageFolder: REPOSITORY });
+    await nodeRed.deploy(FLOW);
+    browser = await launchBrowser();
+    editor = await Editor.open(browser, nodeRed);
+  });
+
+  after(async () => {
+    // What has not been set has not been started, because a step before it failed.
+    await (browser as Browser | undefined)?.close();
+    await (nodeRed as NodeRedProcess | undefined)?.remove();
+  });
+
+  afterEach(async () => editor.closeDialogs());
+
+  it('has every type', async () => {
+    for (const type of TYPES) assert.ok(await editor.type(type), type);
+  });
+
+  it('shows the nodes in a category of their own, and the config nodes not', async () => {
+    for (const type of TYPES) {
+      const expected = CONFIG_TYPES.includes(type) ? undefined : CATEGORY;
+      assert.equal(await editor.paletteCategory(type), expected, type);
+    }
+    await editor.page
+      .locator('.red-ui-palette-node[data-palette-type="s3-range-in"]')
+      .scrollIntoViewIfNeeded();
+    await editor.screenshot('palette');
+  });
+
+  it('finds the icon of every type', async () => {
+    const response = await fetch(`${nodeRed.url}/icons`);
+    const icons = (await response.json()) as Record<string, string[]>;
+    for (const type of TYPES.filter((one) => !CONFIG_TYPES.includes(one))) {
+      const icon = (await editor.type(type))?.icon ?? '';
+      const there =
+        icon.startsWith('font-awesome/') || [PACKAGE, 'node-red'].some((set) => icons[set]?.includes(icon));
+      assert.ok(there, `${type}: "${icon}"`);
+    }
+  });
+
+  for (const type of TYPES) {
+    it(`opens the dialogue of ${type}, translated and with help`, async () => {
+      const form = await editor.openDialog(`node-${type}`);
+      await editor.screenshot(`dialogue-${type}`);
+      assert.ok((await form.locator('[data-i18n]').count()) > 0, 'labels from the catalogue');
+      assert.deepEqual(await untranslated(form), []);
+      // Whatever a script translates by itself shows the same way: as type.group.key.
+      assert.doesNotMatch(await form.innerText(), new RegExp(`\\b${type}\\.[a-z]+\\.[A-Za-z]+`));
+      assert.match((await editor.type(type))?.help ?? '', /<p>/);
+    });
+  }
+
+  it('deploys', async () => {
+    const form = await editor.openDialog('node-s3-batch-out');
+    await form.locator('#node-input-name').fill('renamed');
+    await editor.closeDialog({ keep: true });
+    await editor.deploy();
+    await editor.screenshot('deployed');
+  });
+
+  it('has logged no errors in the browser', () => {
+    assert.deepEqual(editor.errors, []);
+  });
+});

@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+import zlib from 'node:zlib';
+
+import fc from 'fast-check';
+
+import {
+  type Compression,
+  encodeObject,
+  type Framing,
+  type ObjectFormat,
+  type Records,
+  TRAILER_LENGTH,
+} from '../../../lib/object';
+import { mulberry32, recordsOf, type TestRecord, weldRecords } from '../../support/records';
+import * as any from './arbitraries';
+import { FORMAT, indexBytesOf, indexOf, inOrder, readAll } from './read-back';
+
+const ENCODINGS = 1 | 2 | 4;
+
+function formatWith(framing: Framing, compression: Compression): ObjectFormat {
+  return { ...FORMAT, framing, compression };
+}
+
+describe('encodeObject', () => {
+  it('keeps every record of any batch, in order, with topic, time, series, flags and exact bytes', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        any.batch,
+        any.framing,
+        any.compression,
+        any.blockSize,
+        async (list, framing, compression, blockSize) => {
+          const format = formatWith(framing, compression);
+          const object = await encodeObject(recordsOf(list, framing), format, { blockSize });
+          const index = await indexOf(object);
+          const records = await readAll(object.body, index);
+          assert.deepEqual(
+            records.map(({ topic, series, time, payload, flags }) => ({
+              topic,
+              series,
+              time,
+              payload: Buffer.from(payload),
+              flags: flags & ~ENCODINGS,
+            })),
+            inOrder(list),
+          );
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('writes an index that tells what is in the object', async () => {
+    await fc.assert(
+      fc.asyncProperty(any.batch, any.framing, any.blockSize, async (list, framing, blockSize) => {
+        const object = await encodeObject(recordsOf(list, framing), formatWith(framing, 'gzip'), {
+          blockSize,
+        });
+        const index = await indexOf(object);
+        const expected = inOrder(list);
+        const times = list.map((record) => record.time);
+        assert.equal(index.count, list.length);
+        assert.equal(index.first, Math.min(...times));
+        assert.equal(index.last, Math.max(...times));
+        assert.deepEqual(index.key, FORMAT.key);
+        assert.equal(index.batch, FORMAT.batch);
+        assert.equal(index.framing, framing);
+        assert.deepEqual(index.series, [...new Set(expected.map((record) => record.series))]);
+        for (const [place, record] of expected.entries()) {
+          assert.equal(index.series[index.seriesAt(place)], record.series);
+          const block = index.blockAt(place);
+          assert(block.first <= place && place < block.first + block.records);
+        }
+      }),
+    );
+  });
+
+  it('gives the same bytes for the same records', async () => {
+    await fc.assert(
+      fc.asyncProperty(any.batch, any.framing, any.compression, async (list, framing, compression) => {
+        const encode = () =>
+          encodeObject(recordsOf(list, framing), formatWith(framing, compression), { blockSize: 100 });
+        assert.deepEqual(await encode(), await encode());
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('is one gzip file of all records for a decompressor that knows nothing of the index', async () => {
+    const list = weldRecords(2000, 20);
+    const { body, contentType } = await encodeObject(recordsOf(list, 'newline'), FORMAT, { blockSize: 4096 });
+    const lines = inOrder(list).map((record) => `${record.payload.toString()}\n`);
+    assert.equal(zlib.gunzipSync(body).toString(), lines.join(''));
+    assert.equal(contentType, 'application/gzip');
+  });
+
+  it('keeps all records with the same key', async () => {
+    const list = Array.from({ length: 50 }, (_, n): TestRecord => ({
+      topic: 't',
+      series: 's',
+      time: 1000 * (n % 2),
+      payload: Buffer.from(String(n)),
+    }));
+    const object = await encodeObject(recordsOf(list, 'newline'), FORMAT, { blockSize: 20 });
+    const records = await readAll(object.body, await indexOf(object));
+    assert.deepEqual(
+      records.map((record) => record.payload.toString()),
+      inOrder(list).map((record) => record.payload.toString()),
+    );
+  });
+
+  it('gives each of twenty devices blocks of its own, one behind the other', async () => {
+    const object = await encodeObject(recordsOf(weldRecords(10_000, 20), 'newline'), FORMAT);
+    const index = await indexOf(object);
+    assert.equal(index.series.length, 20);
+    for (let series = 0; series < 20; series++) {
+      const first = index.blockAt(index.seriesStart[series]!);
+      const last = index.blockAt(index.seriesStart[series + 1]! - 1);
+      assert.equal(first.first, index.seriesStart[series]);
+      assert.equal(last.first + last.records, index.seriesStart[series + 1]);
+    }
+  });
+
+  it('takes about 1.2 bytes of index a weld record', async () => {
+    const object = await encodeObject(recordsOf(weldRecords(10_000, 20), 'newline'), FORMAT);
+    assert(object.indexLength < 1.3 * 10_000, String(object.indexLength));
+  });
+
+  it('continues an index that is longer than one gzip member can carry', async () => {
+    const random = mulberry32(7);
+    const list = Array.from({ length: 40_000 }, (_, n): TestRecord => {
+      const time = Math.floor(random() * 1e9);
+      return { topic: `t/${n % 3}`, series: `s/${n % 3}`, time, payload: Buffer.alloc(random() * 250, n) };
+    });
+    const object = await encodeObject(recordsOf(list, 'length'), formatWith('length', 'gzip'));
+    assert(object.indexLength > 2 * 65_531, String(object.indexLength));
+    const index = await indexOf(object);
+    const records = await readAll(object.body, index);
+    const expected = inOrder(list);
+    assert.equal(records.length, expected.length);
+    assert(records.every(({ payload }, place) => payload.equals(expected[place]!.payload)));
+    assert.equal(
+      zlib.gunzipSync(object.body).length,
+      list.reduce((sum, { payload }) => sum + 4 + payload.length, 0),
+    );
+  });
+
+  it('keeps times in the largest unit that fits all of them', async () => {
+    const units: [times: number[], unit: number, deltas: number[]][] = [
+      [[5000, 2000, 9000], 1000, [0, 3, 4]],
+      [[5000, 2000, 9001], 1, [0, 3000, 4001]],
+      [[86_400_000, 0], 86_400_000, [0, 1]],
+      [[77, 77], 1, [0, 0]],
+    ];
+    for (const [times, unit, deltas] of units) {
+      const list = times.map((time) => ({ topic: 't', series: 's', time, payload: Buffer.from('1') }));
+      const { json } = await indexBytesOf(await encodeObject(recordsOf(list, 'newline'), FORMAT));
+      const { records } = JSON.parse(json.toString()) as { records: { timeUnit: number; time: number[] } };
+      assert.equal(records.timeUnit, unit);
+      assert.deepEqual(records.time, deltas);
+    }
+  });
+
+  it('numbers topics and flags in runs', async () => {
+    const list = ['x', 'x', 'y', 'x'].map((topic, time) => ({
+      topic,
+      series: 's',
+      time,
+      payload: Buffer.from('1'),
+      flags: time === 3 ? 8 : 0,
+    }));
+    const { json } = await indexBytesOf(await encodeObject(recordsOf(list, 'newline'), FORMAT));
+    const { topics, records } = JSON.parse(json.toString()) as {
+      topics: string[];
+      records: { topic: number[]; flags: number[] };
+    };
+    assert.deepEqual(topics, ['x', 'y']);
+    assert.deepEqual(records.topic, [0, 2, 1, 1, 0, 1]);
+    assert.deepEqual(records.flags, [0, 3, 8, 1]);
+  });
+
+  describe('without compression', () => {
+    it('is plain NDJSON with the index in a sidecar', async () => {
+      const list = weldRecords(300, 3);
+      const object = await encodeObject(recordsOf(list, 'newline'), formatWith('newline', 'none'));
+      const lines = inOrder(list).map((record) => `${record.payload.toString()}\n`);
+      assert.equal(object.body.toString(), lines.join(''));
+      assert.equal(object.contentType, 'application/x-ndjson');
+      assert.equal(object.attributes.index, '.index.gz');
+      const json = JSON.parse(zlib.gunzipSync(object.sidecar!).toString()) as { count: number };
+      assert.equal(json.count, 300);
+      assert.equal(object.indexLength, object.sidecar!.length);
+    });
+
+    it('has the content type of bytes for other framings', async () => {
+      const object = await encodeObject(recordsOf(weldRecords(1, 1), 'none'), formatWith('none', 'none'));
+      assert.equal(object.contentType, 'application/octet-stream');
+    });
+
+    it('may have no byte at all', async () => {
+      const list = [{ topic: 't', series: 's', time: 1, payload: Buffer.alloc(0) }];
+      const object = await encodeObject(recordsOf(list, 'none'), formatWith('none', 'none'));
+      assert.equal(object.body.length, 0);
+      const [record] = await readAll(object.body, await indexOf(object));
+      assert.deepEqual(record?.payload, Buffer.alloc(0));
+    });
+  });
+
+  it('ends in a trailer of fixed length', async () => {
+    const object = await encodeObject(recordsOf(weldRecords(3, 1), 'newline'), FORMAT);
+    assert.equal(TRAILER_LENGTH, 78);
+    assert.equal(object.body.subarray(-78, -74).toString('hex'), '1f8b0804');
+    assert.equal(object.body.subarray(-62, -54).toString('latin1'), 'S3BATCH\n');
+  });
+
+  it('lets the event loop turn every few thousand records', async () => {
+    const records = recordsOf(weldRecords(20_000, 1), 'newline');
+    let touched = 0;
+    let most = 0;
+    const counted = <T>(read: (record: number) => T) => {
+      return (record: number): T => {
+        most = Math.max(most, ++touched);
+        return read(record);
+      };
+    };
+    let running = true;
+    const tick = (): void => {
+      touched = 0;
+      if (running) setImmediate(tick);
+    };
+    tick();
+    const watched: Records = {
+      ...records,
+      time: counted(records.time.bind(records)),
+      length: counted(records.length.bind(records)),
+      source: counted(records.source.bind(records)),
+      flags: counted(records.flags.bind(records)),
+    };
+    await encodeObject(watched, FORMAT);
+    running = false;
+    // Two columns of a slice of 2,048 records between two turns, and at times two slices.
+    assert(most <= 4 * 2048, `${most} reads at a stretch`);
+  });
+});
