@@ -19,7 +19,7 @@ export interface FlowNode {
 }
 
 /** What the demo uses of Node-RED when it runs inside this process. */
-interface NodeRed {
+export interface NodeRed {
   init(server: unknown, settings: object): void;
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -27,6 +27,12 @@ interface NodeRed {
   hooks: NodeAPI['hooks'];
   runtime: { flows: { setFlows(options: object): Promise<unknown> }; events: NodeAPI['events'] };
   nodes: { getNode(id: string): Node | null };
+}
+
+export interface NodeRedServer {
+  red: NodeRed;
+  port: number;
+  stop: () => Promise<void>;
 }
 
 /** The whole plant in one process: an MQTT broker, an S3 server, and Node-RED between them. */
@@ -134,7 +140,8 @@ async function startBroker(port: number): Promise<Broker> {
   };
 }
 
-async function startNodeRed(userDir: string, port: number) {
+/** Node-RED in this process, with the package as it would be after an installation. */
+export async function startNodeRed(userDir: string, port: number): Promise<NodeRedServer> {
   // Installed like a package from the palette, so that its nodes, icons, help and examples are where users find them.
   const modules = path.join(userDir, 'node_modules');
   await mkdir(modules, { recursive: true });
@@ -155,8 +162,8 @@ async function startNodeRed(userDir: string, port: number) {
     uiHost: '127.0.0.1',
     functionGlobalContext: {},
     telemetry: { enabled: false, updateNotification: false },
-    editorTheme: { tours: false, palette: { editable: false } },
-    logging: { console: { level: 'warn', metrics: false, audit: false } },
+    editorTheme: { tours: false },
+    logging: { console: { level: 'error', metrics: false, audit: false } },
   });
   await red.start();
   return {

@@ -176,7 +176,7 @@
       bucket.toggleClass('input-error', problem === 'rowBucket');
       row.attr('title', problem ? layout._(`archive-layout.invalid.${problem}`) : null);
     };
-    list.css('min-height', '90px').editableList<Partial<BucketRow>>({
+    list.editableList<Partial<BucketRow>>({
       addItem: (row, _index, { topic = '', bucket = '' }) => {
         const input = (kind: 'topic' | 'bucket', value: string): JQuery =>
           $('<input type="text" spellcheck="false">')

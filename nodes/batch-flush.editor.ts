@@ -10,6 +10,12 @@
     return RED.nodes.node(id)?.type === 's3-batch-out';
   }
 
+  /** Which text of the catalogue tells what is wrong with the chosen node. */
+  function targetProblem(id: string | undefined): string | undefined {
+    if (!id) return 'targetBlank';
+    return isBatchOut(id) ? undefined : 'targetMissing';
+  }
+
   /** Name of the flow or subflow that a node is in. */
   function flowOf({ z = '' }: EditorNode): string {
     return RED.nodes.workspace(z)?.label ?? RED.nodes.subflow(z)?.name ?? z;
@@ -56,10 +62,10 @@
         value: '',
         // With the type, an import that gives nodes new ids changes this one, too.
         type: 's3-batch-out',
-        validate(id, { label }) {
-          if (isBatchOut(id)) return true;
-          const problem = this._(`batch-flush.invalid.${id ? 'targetMissing' : 'targetBlank'}`);
-          return `${label ?? this._('batch-flush.label.target')}: ${problem}`;
+        validate(id: string | undefined, { label }) {
+          const problem = targetProblem(id);
+          if (problem === undefined) return true;
+          return `${label ?? this._('batch-flush.label.target')}: ${this._(`batch-flush.invalid.${problem}`)}`;
         },
       },
       destination: {
@@ -108,7 +114,9 @@
         this._('batch-flush.choose'),
       );
       select.on('change', () => {
-        select.toggleClass('input-error', !isBatchOut(String(select.val())));
+        const problem = targetProblem(String(select.val() ?? ''));
+        select.toggleClass('input-error', problem !== undefined);
+        select.attr('title', problem === undefined ? null : this._(`batch-flush.invalid.${problem}`));
       });
       select.trigger('change');
 

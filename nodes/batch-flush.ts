@@ -2,7 +2,7 @@ import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 
 import type { StoredObject } from '../lib/batch';
 import { evaluate, type TypedValue } from './common/evaluate';
-import { asError, type Done, type FlushableNode, type Send } from './common/types';
+import { asError, type Done, type BatchOutNode, type Send } from './common/types';
 
 interface Config extends NodeDef {
   target: string;
@@ -16,7 +16,7 @@ export = function (RED: NodeAPI): void {
     const destination: TypedValue = { value: config.destination, type: config.destinationType };
 
     const flush = async (message: NodeMessage): Promise<NodeMessage> => {
-      const target = RED.nodes.getNode(config.target) as FlushableNode | null;
+      const target = RED.nodes.getNode(config.target) as BatchOutNode | null;
       if (typeof target?.flush !== 'function') throw new Error(RED._('batch-flush.error.noTarget'));
       const wanted = await evaluate(RED, this, destination, message);
       this.status({ fill: 'blue', shape: 'dot', text: RED._('batch-flush.status.flushing') });

@@ -9,6 +9,8 @@ interface EditorNode {
   name: string;
   /** Whether it has been edited since it was deployed. */
   readonly changed?: boolean;
+  /** What its last validation said. */
+  readonly valid?: boolean | null;
   /** A text of the node's own catalogue. */
   _(key: string, values?: Record<string, string | number>): string;
 }

@@ -57,7 +57,7 @@
 
   function prepareLevels(node: OffsetIndex): void {
     const list = $('#offset-index-levels');
-    list.css('min-height', '90px').editableList<Partial<LevelRow>>({
+    list.editableList<Partial<LevelRow>>({
       addItem: (row, _index, { level = '', value = '', valueType = 'str' }) => {
         const name = $('<input type="text" class="offset-index-level" list="offset-index-level-names">')
           .attr('spellcheck', 'false')
@@ -109,6 +109,16 @@
       .filter(({ level }) => level !== '');
   }
 
+  /** A chosen connection or layout must be there and right itself. */
+  function settingsNode(property: 'connection' | 'layout', { isNeeded }: { isNeeded: boolean }) {
+    return function (this: OffsetIndex, id: string | undefined, { label }: ValidationOptions): true | string {
+      const chosen = id && id !== '_ADD_' ? RED.nodes.node(id) : undefined;
+      if (chosen === undefined ? !isNeeded : chosen && chosen.valid !== false) return true;
+      const problem = chosen === undefined ? 'blank' : chosen ? 'wrong' : 'gone';
+      return `${label ?? this._(`offset-index.label.${property}`)}: ${this._(`offset-index.invalid.${problem}`)}`;
+    };
+  }
+
   RED.nodes.registerType<Properties>('offset-index', {
     category: 's3 batch',
     color: '#a9d8cd',
@@ -118,8 +128,12 @@
     paletteLabel: 'offset-index',
     defaults: {
       name: { value: '' },
-      connection: { value: '', type: 's3-connection', required: true },
-      layout: { value: '', type: 'archive-layout', required: false },
+      connection: {
+        value: '',
+        type: 's3-connection',
+        validate: settingsNode('connection', { isNeeded: true }),
+      },
+      layout: { value: '', type: 'archive-layout', validate: settingsNode('layout', { isNeeded: false }) },
       bucket: { value: 'bucket', validate: typed('bucket') },
       bucketType: { value: 'msg' },
       key: { value: 'key', validate: typed('key') },

@@ -58,12 +58,11 @@
     const framing = $('#node-input-framing');
     const count = $('#node-input-count');
     const follow = (): void => {
-      const limit = Number(count.val());
-      const batch = count.val() === '' ? DEFAULT_COUNT : limit;
+      const limit = count.val() === '' ? DEFAULT_COUNT : Number(count.val());
       const cost =
-        batch > 0
-          ? node._('s3-batch-out.hint.storedCount', { count: batch.toLocaleString('en') })
-          : node._('s3-batch-out.hint.storedUncounted');
+        limit === 0
+          ? node._('s3-batch-out.hint.storedUncounted')
+          : node._('s3-batch-out.hint.storedCount', { count: limit > 0 ? limit.toLocaleString('en') : '…' });
       const text = node._(`s3-batch-out.hint.${String(completion.val())}`);
       $('#s3-batch-out-completion-hint').text(completion.val() === 'stored' ? `${text} ${cost}` : text);
       $('#s3-batch-out-framing-hint').text(node._(`s3-batch-out.hint.${String(framing.val())}`));
@@ -71,6 +70,16 @@
     completion.add(framing).on('change', follow);
     count.on('input', follow);
     follow();
+  }
+
+  /** A chosen connection or layout must be there and right itself. */
+  function settingsNode(property: 'connection' | 'layout', { isNeeded }: { isNeeded: boolean }) {
+    return function (this: BatchOut, id: string | undefined, { label }: ValidationOptions): true | string {
+      const chosen = id && id !== '_ADD_' ? RED.nodes.node(id) : undefined;
+      if (chosen === undefined ? !isNeeded : chosen && chosen.valid !== false) return true;
+      const problem = chosen === undefined ? 'blank' : chosen ? 'wrong' : 'gone';
+      return problemWith(this, property, label, this._(`s3-batch-out.invalid.${problem}`));
+    };
   }
 
   RED.nodes.registerType<Properties>('s3-batch-out', {
@@ -82,8 +91,12 @@
     paletteLabel: 's3-batch-out',
     defaults: {
       name: { value: '' },
-      connection: { value: '', type: 's3-connection', required: true },
-      layout: { value: '', type: 'archive-layout', required: false },
+      connection: {
+        value: '',
+        type: 's3-connection',
+        validate: settingsNode('connection', { isNeeded: true }),
+      },
+      layout: { value: '', type: 'archive-layout', validate: settingsNode('layout', { isNeeded: false }) },
       count: { value: 10000, validate: number('count', { least: 0, whole: true }) },
       bytes: { value: 32, validate: number('bytes', { least: 0 }) },
       age: { value: 300, validate: number('age', { least: 0, most: LONGEST }) },

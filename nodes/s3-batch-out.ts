@@ -12,7 +12,7 @@ import { payloadBytes, topicOf } from './common/payload';
 import {
   asError,
   type Done,
-  type FlushableNode,
+  type BatchOutNode,
   layoutOf,
   numberOf,
   type Send,
@@ -87,7 +87,7 @@ export = function (RED: NodeAPI): void {
     return Object.assign(slot, { writer });
   }
 
-  function S3BatchOutNode(this: FlushableNode, config: Config): void {
+  function S3BatchOutNode(this: BatchOutNode, config: Config): void {
     RED.nodes.createNode(this, config);
     let slot: WriterSlot;
     let flushTopic: TopicFilter | undefined;
@@ -115,13 +115,14 @@ export = function (RED: NodeAPI): void {
     };
     for (const object of slot.untold.splice(0)) slot.listener.stored(object);
 
+    this.counts = writer.counts;
     this.flush = (destination) => writer.flush(destination);
 
     this.on('input', (message: NodeMessage, _send: Send, done: Done) => {
       try {
         const destination = flushOf(message, flushTopic);
         if (destination !== undefined) {
-          this.flush(destination === true ? undefined : destination).then(() => {
+          writer.flush(destination === true ? undefined : destination).then(() => {
             done();
           }, done);
           return;

@@ -23,6 +23,18 @@
     };
   }
 
+  /** Which text of the catalogue tells what is wrong with the chosen connection. */
+  function checkConnection(
+    this: RangeIn,
+    id: string | undefined,
+    { label }: ValidationOptions,
+  ): true | string {
+    const chosen = id && id !== '_ADD_' ? RED.nodes.node(id) : undefined;
+    if (chosen && chosen.valid !== false) return true;
+    const problem = chosen === undefined ? 'blank' : chosen ? 'wrong' : 'gone';
+    return `${label ?? this._('s3-range-in.label.connection')}: ${this._(`s3-range-in.invalid.${problem}`)}`;
+  }
+
   RED.nodes.registerType<Properties>('s3-range-in', {
     category: 's3 batch',
     color: '#a9d8cd',
@@ -32,7 +44,7 @@
     paletteLabel: 's3-range-in',
     defaults: {
       name: { value: '' },
-      connection: { value: '', type: 's3-connection', required: true },
+      connection: { value: '', type: 's3-connection', validate: checkConnection },
       payload: { value: 'auto' },
       output: { value: 'messages' },
       gap: { value: 1024, validate: number('gap', { least: 0, whole: false }) },

@@ -67,6 +67,7 @@ export async function send(
       return;
     }
     if (fault?.kind === 'torn') {
+      response.flushHeaders();
       await write(response, bodyOf(reply, Math.min(fault.bytes ?? length >>> 1, length)), stats);
       response.destroy();
       return;

@@ -51,7 +51,8 @@ export class FixedPattern {
     const seen = new Set<string>();
     for (const { text, literal } of patternTokens(pattern)) {
       if (literal) {
-        if (!/^[ -~]+$/.test(text)) return undefined;
+        // Neither quotes nor backslashes: in a JSON string these are not what they look like.
+        if (!/^[ !#-[\]-~]+$/.test(text)) return undefined;
         tokens.push({ text });
       } else {
         const unit = FIXED_UNITS.find((name) => name === text);

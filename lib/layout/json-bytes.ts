@@ -21,9 +21,11 @@ for (const digit of '0123456789abcdefABCDEF') HEX[digit.charCodeAt(0)] = 1;
  * @returns the position of the closing quote, or -1 when this is no JSON string. Whether its bytes are UTF-8 is left open.
  */
 export function endOfString(bytes: Buffer, at: number, seen: StringsSeen): number {
+  // V8 reads bytes more slowly where it has once read one that is not there, so loops over bytes do not.
+  const length = bytes.length;
   for (;;) {
-    let byte = bytes[at] ?? 0;
-    while (PLAIN[byte] === 1) byte = bytes[++at] ?? 0;
+    while (at < length && PLAIN[bytes[at] ?? 0] === 1) at++;
+    const byte = bytes[at] ?? 0;
     if (byte === 0x22) return at;
     if (byte >= 0x80) {
       seen.high = true;
@@ -52,9 +54,13 @@ function fourHexDigits(bytes: Buffer, at: number): boolean {
 }
 
 function endOfDigits(bytes: Buffer, at: number): number {
-  let byte = bytes[at] ?? 0;
-  while (byte >= 0x30 && byte <= 0x39) byte = bytes[++at] ?? 0;
+  const length = bytes.length;
+  while (at < length && isDigit(bytes[at] ?? 0)) at++;
   return at;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
 }
 
 /** Where the JSON number ends that begins at `at`, or -1 when there is none. */
@@ -86,7 +92,7 @@ const NULL = Buffer.from('null');
 
 /** Where `true`, `false` or `null` ends that begins at `at`, or -1 when none does. */
 export function endOfLiteral(bytes: Buffer, at: number): number {
-  const first = bytes[at];
+  const first = bytes[at] ?? 0;
   const literal = first === 0x74 ? TRUE : first === 0x66 ? FALSE : NULL;
   for (let index = 0; index < literal.length; index++) {
     if (bytes[at + index] !== literal[index]) return -1;

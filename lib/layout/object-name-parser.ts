@@ -73,7 +73,12 @@ type Place =
   /** Any number of characters, at least one; with `dot`, none or a dot first. */
   | { runs: (code: number) => boolean; dot: boolean };
 
-function place(token: NameToken, name: string, bytes: Uint8Array, known: readonly (string | undefined)[]): Place {
+function place(
+  token: NameToken,
+  name: string,
+  bytes: Uint8Array,
+  known: readonly (string | undefined)[],
+): Place {
   const text = token.kind === 'text' ? token.text : token.kind === 'value' ? known[token.index] : undefined;
   if (text !== undefined) return { lengthAt: (at) => (name.startsWith(text, at) ? text.length : -1) };
   if (token.kind === 'time' || token.kind === 'partition') {
@@ -138,7 +143,7 @@ function shortestTexts(
     if ('lengthAt' in token) end += token.lengthAt(start);
     else {
       if (!token.dot) end++;
-      while (allowed[end] !== 1) end++;
+      while (end < name.length && allowed[end] !== 1) end++;
     }
     const text = name.slice(start, end);
     start = end;
@@ -172,7 +177,7 @@ function describe(
         break;
       }
       case 'count':
-        parsed.count = Number(text);
+        if (Number.isSafeInteger(Number(text))) parsed.count = Number(text);
         break;
       default:
         parsed[token.kind] ??= text;

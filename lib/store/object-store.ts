@@ -41,14 +41,20 @@ export interface PutOptions {
   contentType: string;
   /** User metadata: printable US-ASCII without outer spaces, lower-case names. */
   attributes: Record<string, string>;
-  /** True: fail with `OBJECT_EXISTS` when an object of this name is there. */
+  /**
+   * True: fail with `OBJECT_EXISTS` when an object of this name is there, be it from an earlier attempt of this very
+   * call whose answer was lost. Compare before taking it for somebody else's.
+   */
   ifNoneMatch?: boolean;
   signal?: AbortSignal;
 }
 
 export interface ListOptions {
   prefix?: string;
-  /** Only keys after this one (exclusive), in the order of their UTF-8 bytes. */
+  /**
+   * Only keys after this one (exclusive), in the order of their UTF-8 bytes. Together with a delimiter stores differ
+   * on whether they list the common prefix that this key itself is under.
+   */
   startAfter?: string;
   delimiter?: string;
   /** Keys in one page, at most 1000. */
@@ -68,7 +74,7 @@ export interface ObjectStore {
   /**
    * Reads a part of an object. With `etag`, fails with `OBJECT_CHANGED` when the object is another one by now.
    * Never answers more bytes than asked for; fewer only where the object ends (`offset + length` beyond its end).
-   * @throws RANGE_INVALID when no byte of the range exists.
+   * @throws RANGE_INVALID when no byte of the range exists; of an empty object none does
    */
   getRange(
     bucket: string,
@@ -80,5 +86,6 @@ export interface ObjectStore {
   list(bucket: string, options?: ListOptions): AsyncIterable<ListPage>;
   /** Names of all buckets that these credentials may list. */
   buckets(options?: { signal?: AbortSignal }): Promise<string[]>;
+  /** Deletes an object; one that is not there counts as deleted. */
   delete(bucket: string, key: string, options?: { signal?: AbortSignal }): Promise<void>;
 }

@@ -12,12 +12,16 @@ export interface Target {
 
 type StoreOptions = Pick<CheckedOptions, 'endpoint' | 'region' | 'credentials'>;
 
+/** Characters of a key that an error shows. */
+const LONGEST_KEY = 300;
+
 /** Where a call went, in words. Keys are quoted as JSON, so that no character of theirs can mislead. */
 export function describePlace({ endpoint, region }: StoreOptions, { bucket, key }: Target): string {
   const store = endpoint === undefined ? `AWS S3, region ${region}` : endpoint.origin;
   if (bucket === undefined) return store;
   if (key === undefined) return `bucket ${JSON.stringify(bucket)} at ${store}`;
-  return `object ${JSON.stringify(key)} in bucket ${JSON.stringify(bucket)} at ${store}`;
+  const shown = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key;
+  return `object ${JSON.stringify(shown)} in bucket ${JSON.stringify(bucket)} at ${store}`;
 }
 
 /** S3's error codes, with the code that each has here. What is not here goes by its HTTP status. */
@@ -195,9 +199,6 @@ export function credentialsError(
   options: StoreOptions & Pick<CheckedOptions, 'profile' | 'role'>,
 ): S3BatchError {
   const failure = readFailure(error);
-  // The message of a credential_process that failed is its command line, which may have anything in it.
-  if (failure.message.startsWith('Command failed'))
-    failure.message = 'the credential_process of the profile failed';
   const secrets = secretsOf(options);
   const { role, profile } = options;
   const profileText = profile === undefined || profile === '' ? '' : `, profile ${JSON.stringify(profile)}`;

@@ -2,6 +2,7 @@
 export interface Failure {
   /** S3's error code, or the name of the SDK's or Node.js's error. */
   name: string;
+  /** Empty when there are only the SDK's words about a body that it cannot read, and where to look for it. */
   message: string;
   /** HTTP status, when there was an answer. */
   status: number | undefined;
@@ -34,9 +35,10 @@ export function readFailure(error: unknown): Failure {
   const headers = property(response, 'headers');
   // Node.js tries several addresses of a host, and then throws their errors together without a message.
   const first = (property(error, 'errors') as unknown[] | undefined)?.[0];
+  const message = text(property(error, 'message')) ?? text(property(first, 'message')) ?? '';
   return {
     name: text(property(error, 'name')) ?? 'Error',
-    message: text(property(error, 'message')) ?? text(property(first, 'message')) ?? '',
+    message: message.includes('Deserialization error') ? '' : message,
     status: number(property(metadata, 'httpStatusCode')) ?? number(property(response, 'statusCode')),
     code: text(property(error, 'code')) ?? text(property(first, 'code')),
     region: text(property(error, 'Region')) ?? text(property(headers, 'x-amz-bucket-region')),

@@ -24,6 +24,9 @@ export type { S3Credentials, S3Role, S3StoreOptions, S3TlsOptions } from './s3-o
 /** S3's largest page of a listing. */
 const LARGEST_PAGE = 1000;
 
+/** Answers to HEAD that may have one of several reasons; see `#explainHead`. */
+const UNEXPLAINED: ReadonlySet<number> = new Set([301, 307, 400, 401, 403, 404]);
+
 /** What a call is given: the SDK, a client, what to pass to `send`, and how to name the place in an error. */
 interface Call extends LoadedClient {
   send: { abortSignal: AbortSignal; requestTimeout: number };
@@ -37,8 +40,9 @@ const withoutQuotes = (etag: string): string => etag.replace(/^"(.*)"$/, '$1');
  *
  * Each call ends within the request timeout plus the time that its bytes take at 128 KiB/s, whatever the store does,
  * attempts of the SDK's and reading the answer included; a listing has that per page. The connect timeout and the
- * request timeout as the longest silence hold within it. The SDK tries up to three times what was refused, reset or
- * busy; waiting for a store that is away is the caller's business.
+ * request timeout as the longest silence hold within it. The SDK tries up to three times what failed with a broken
+ * connection, a server error or a busy store, and less often while most of its calls fail; waiting for a store that is
+ * away is the caller's business. A body that breaks off while it is read is not tried again.
  *
  * No error says or holds a secret, a signature or a request's headers, not even deep inside.
  */
@@ -52,10 +56,6 @@ export class S3Store implements ObjectStore {
     this.#options = checkOptions(options);
   }
 
-  /**
-   * See the port. When the answer to an attempt is lost and the SDK's next one meets the object that the first has
-   * stored, `ifNoneMatch` fails with `OBJECT_EXISTS` too: compare before taking it for somebody else's.
-   */
   async put(bucket: string, key: string, body: Buffer, options: PutOptions): Promise<{ etag: string }> {
     const { attributes, contentType, ifNoneMatch, signal } = options;
     const target: Target = { bucket, key, condition: 'OBJECT_EXISTS' };
@@ -188,7 +188,6 @@ export class S3Store implements ObjectStore {
     return names;
   }
 
-  /** Deletes an object; one that is not there counts as deleted. */
   async delete(bucket: string, key: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     await this.#call({ bucket, key }, { bytes: 0, ...options }, async ({ sdk, client, send }) => {
       await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }), send);
@@ -240,8 +239,7 @@ export class S3Store implements ObjectStore {
    * the credentials. A GET of one byte fails for the same reason and says so.
    */
   async #explainHead({ sdk, client, send }: Call, target: Target, error: unknown): Promise<never> {
-    const status = readFailure(error).status;
-    if (status === undefined || status < 300 || status >= 500) throw error;
+    if (!UNEXPLAINED.has(readFailure(error).status ?? 0)) throw error;
     const command = new sdk.GetObjectCommand({ Bucket: target.bucket, Key: target.key, Range: 'bytes=0-0' });
     try {
       const { Body: body } = await client.send(command, send);

@@ -1,6 +1,6 @@
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 
-import type { StoredObject } from '../../lib/batch';
+import type { StoredObject, WriterCounts } from '../../lib/batch';
 import { S3BatchError } from '../../lib/errors';
 import type { Layout } from '../../lib/layout';
 import type { ObjectStore } from '../../lib/store/object-store';
@@ -15,9 +15,11 @@ export interface LayoutNode extends Node {
   readonly layout: Layout;
 }
 
-/** What batch-flush asks of an s3-batch-out. */
-export interface FlushableNode extends Node {
-  flush(destination?: string): Promise<StoredObject[]>;
+/** What other nodes may ask of an s3-batch-out. */
+export interface BatchOutNode extends Node {
+  /** What it counts; undefined while its settings are wrong. */
+  counts?: Readonly<WriterCounts>;
+  flush?: (destination?: string) => Promise<StoredObject[]>;
 }
 
 export type Send = (message: NodeMessage | NodeMessage[]) => void;

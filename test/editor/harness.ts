@@ -143,16 +143,19 @@ export class Editor {
     return imported;
   }
 
-  /** Presses Deploy and waits until the editor says that it is done and the flows have started. */
+  /**
+   * Presses Deploy and waits until the editor says that it is done and the flows have started. Fails with the editor's
+   * question when it asks one, such as whether to deploy nodes that are not properly configured.
+   */
   async deploy(): Promise<void> {
     const from = this.#nodeRed.log.length;
-    const answered = this.page.waitForResponse(
-      (response) => response.request().method() === 'POST' && response.url().endsWith('/flows'),
-    );
+    const question = this.page.locator('.red-ui-notification', {
+      has: this.page.locator('.ui-dialog-buttonset'),
+    });
+    const success = this.page.locator('.red-ui-notification-success');
     await this.page.locator('#red-ui-header-button-deploy').click();
-    const response = await answered;
-    if (!response.ok()) throw new Error(`the deployment was answered with ${response.status()}`);
-    await this.page.locator('.red-ui-notification-success').first().waitFor();
+    await question.or(success).first().waitFor();
+    if (await question.isVisible()) throw new Error(`the editor asks: ${await question.innerText()}`);
     await this.page.locator(BUSY).first().waitFor({ state: 'hidden' });
     await this.#nodeRed.waitForLog(/Started (?:modified )?(?:flows|nodes)/, { from });
   }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
-import { startNodeRed, type FlowNode, type NodeRedProcess } from '../support/node-red-process';
+import { mainJob } from '../matrix/flow';
+import { startNodeRed, type NodeRedProcess } from '../support/node-red-process';
 import { Editor, launchBrowser, untranslated } from './harness';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
@@ -13,33 +14,17 @@ const TYPES = Object.keys(registered.nodes);
 const CONFIG_TYPES = ['s3-connection', 'archive-layout'];
 const CATEGORY = 's3 batch';
 
-/** One node of each type, as good as a user has it who has just dropped them and chosen a connection. */
-const FLOW: FlowNode[] = [
-  { id: 'tab', type: 'tab', label: 'All types' },
-  {
-    id: 'node-s3-connection',
-    type: 's3-connection',
-    endpoint: 'http://127.0.0.1:9',
-    region: 'us-east-1',
-    pathStyle: true,
-    auth: 'keys',
-    connectTimeout: 5,
-    requestTimeout: 30,
-    credentials: { accessKeyId: 'access', secretAccessKey: 'secret' },
-  },
-  { id: 'node-archive-layout', type: 'archive-layout', topic: '{PLANT-ID}/{DEVICE-ID}' },
-  ...['s3-batch-out', 'batch-flush', 'offset-index', 's3-range-in'].map((type, row) => ({
-    id: `node-${type}`,
-    type,
-    z: 'tab',
-    x: 200,
-    y: 80 + row * 60,
-    connection: 'node-s3-connection',
-    layout: 'node-archive-layout',
-    ...(type === 'batch-flush' ? { target: 'node-s3-batch-out' } : {}),
-    wires: [[]],
-  })),
-];
+/** A flow in which every type is set up in full; nobody listens at its endpoint. */
+const FLOW = mainJob({
+  endpoint: 'http://127.0.0.1:9',
+  region: 'us-east-1',
+  accessKey: 'access',
+  secretKey: 'secret',
+});
+
+function idOf(type: string): string {
+  return FLOW.find((node) => node.type === type)?.id ?? `none of type ${type}`;
+}
 
 describe('the editor', () => {
   let nodeRed: NodeRedProcess;
@@ -89,7 +74,7 @@ describe('the editor', () => {
 
   for (const type of TYPES) {
     it(`opens the dialogue of ${type}, translated and with help`, async () => {
-      const form = await editor.openDialog(`node-${type}`);
+      const form = await editor.openDialog(idOf(type));
       await editor.screenshot(`dialogue-${type}`);
       assert.ok((await form.locator('[data-i18n]').count()) > 0, 'labels from the catalogue');
       assert.deepEqual(await untranslated(form), []);
@@ -100,7 +85,7 @@ describe('the editor', () => {
   }
 
   it('deploys', async () => {
-    const form = await editor.openDialog('node-s3-batch-out');
+    const form = await editor.openDialog(idOf('s3-batch-out'));
     await form.locator('#node-input-name').fill('renamed');
     await editor.closeDialog({ keep: true });
     await editor.deploy();

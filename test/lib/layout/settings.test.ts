@@ -70,7 +70,7 @@ describe('layout settings', () => {
     refuses(row('192.168.1.1'), /no valid bucket name/);
     refuses(row('{{C}}'), /"C" in "{{C}}" is unknown; use A, B, topic, payload.<field>/);
     refuses(row('{{batch}}'), /"batch" .* is unknown/);
-    refuses(row('{{#A}}x{{\/A}}'), /"{{#A}}" is no plain variable/);
+    refuses(row('{{#A}}x{{/A}}'), /"{{#A}}" is no plain variable/);
     refuses(row('{{A'), /is no Mustache template \(Unclosed tag/);
     refuses(row('{{A}}', 'x/#/y'), /"x\/#\/y" is no MQTT topic filter/);
     refuses(row('{{A}}', ''), /is no MQTT topic filter/);

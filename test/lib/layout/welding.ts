@@ -1,4 +1,4 @@
-import { Layout, type LayoutSettings, Placement } from '../../../lib/layout';
+import { type Layout, type LayoutSettings, Placement } from '../../../lib/layout';
 
 /** The layout of a plant full of welding stations. */
 export const WELDING: Partial<LayoutSettings> = {

@@ -106,6 +106,8 @@ describe('errors of an S3 store', () => {
       /\(AccessDenied: the store's words for AccessDenied\)\. Allow these credentials s3:PutObject/,
     );
     assert.equal(describePlace({ region: 'eu-west-1' }, {}), 'AWS S3, region eu-west-1');
+    const long = describePlace({ region: 'eu-west-1' }, { bucket: 'b', key: 'k'.repeat(1024) });
+    assert.match(long, /^object "k{300}…" in bucket/);
     assert.equal(
       describePlace({ region: 'eu-west-1' }, { bucket: 'b' }),
       'bucket "b" at AWS S3, region eu-west-1',
@@ -129,6 +131,8 @@ describe('errors of an S3 store', () => {
     );
     assert.match(message(service('MetadataTooLarge', 400)), /attributes are larger.*2 KB/i);
     assert.match(message(service('Unknown', 400)), /status 400.*too large attributes.*Ceph/);
+    const unreadable = new SyntaxError('Deserialization error: inspect the hidden field {error}.$response');
+    assert.doesNotMatch(message(Object.assign(unreadable, { $metadata: { httpStatusCode: 502 } })), /hidden/);
     assert.match(message(service('InternalError', 500)), /status 500.*InternalError/);
   });
 

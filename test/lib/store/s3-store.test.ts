@@ -55,8 +55,6 @@ describe('an S3 store whose service misbehaves', () => {
       [403, 'AccessDenied', 'ACCESS_DENIED'],
       [400, 'ExpiredToken', 'CREDENTIALS_INVALID'],
       [403, 'RequestTimeTooSkewed', 'CLOCK_SKEWED'],
-      [503, 'SlowDown', 'STORE_BUSY'],
-      [429, 'TooManyRequests', 'STORE_BUSY'],
       [500, 'InternalError', 'STORE_REFUSED'],
       [503, undefined, 'STORE_BUSY'],
       [502, undefined, 'STORE_REFUSED'],
@@ -71,7 +69,19 @@ describe('an S3 store whose service misbehaves', () => {
         await failure(collect(store.list(BUCKET)), expected);
         await failure(store.buckets(), expected);
         await failure(store.delete(BUCKET, 'p'), expected);
-      }).timeout(60_000);
+      });
+    }
+
+    // The SDK waits a second or two before it asks a busy store again.
+    for (const [status, code] of [
+      [503, 'SlowDown'],
+      [429, 'TooManyRequests'],
+    ] as const) {
+      it(`${status} ${code}, as STORE_BUSY`, async () => {
+        fault({ kind: 'status', status, code });
+        await failure(store.put(BUCKET, 'p', content, PLAIN), 'STORE_BUSY');
+        assert.equal(embedded.server.stats.of('PutObject'), 3);
+      });
     }
 
     it('that names another region', async () => {
@@ -150,20 +160,20 @@ describe('an S3 store whose service misbehaves', () => {
       const impatient = connect({ requestTimeoutMs: 200 });
       await impatient.head(BUCKET, 'o');
       fault({ kind: 'hang' });
-      await timed(impatient.put(BUCKET, 'p', Buffer.from('x'), PLAIN), 'STORE_TIMEOUT', 1000);
-      await timed(impatient.head(BUCKET, 'o'), 'STORE_TIMEOUT', 1000);
-      await timed(impatient.getRange(BUCKET, 'o', { suffix: 10 }), 'STORE_TIMEOUT', 1000);
-      await timed(collect(impatient.list(BUCKET)), 'STORE_TIMEOUT', 1000);
-      await timed(impatient.buckets(), 'STORE_TIMEOUT', 1000);
-      await timed(impatient.delete(BUCKET, 'o'), 'STORE_TIMEOUT', 1000);
+      await timed(impatient.put(BUCKET, 'p', Buffer.from('x'), PLAIN), 'STORE_TIMEOUT', 4000);
+      await timed(impatient.head(BUCKET, 'o'), 'STORE_TIMEOUT', 4000);
+      await timed(impatient.getRange(BUCKET, 'o', { suffix: 10 }), 'STORE_TIMEOUT', 4000);
+      await timed(collect(impatient.list(BUCKET)), 'STORE_TIMEOUT', 4000);
+      await timed(impatient.buckets(), 'STORE_TIMEOUT', 4000);
+      await timed(impatient.delete(BUCKET, 'o'), 'STORE_TIMEOUT', 4000);
     });
 
     it('with a body that never comes to its end', async () => {
       const impatient = connect({ requestTimeoutMs: 300 });
       await impatient.head(BUCKET, 'o');
       fault({ kind: 'slow', bytesPerSecond: 200 });
-      await timed(impatient.getRange(BUCKET, 'o', { offset: 0, length: 1000 }), 'STORE_TIMEOUT', 1500);
-      await timed(collect(impatient.list(BUCKET)), 'STORE_TIMEOUT', 1500);
+      await timed(impatient.getRange(BUCKET, 'o', { offset: 0, length: 1000 }), 'STORE_TIMEOUT', 4000);
+      await timed(collect(impatient.list(BUCKET)), 'STORE_TIMEOUT', 4000);
     });
 
     it('and gets the more time, the more bytes there are', async () => {
@@ -184,7 +194,7 @@ describe('an S3 store whose service misbehaves', () => {
       await assert.rejects(nowhere.head(BUCKET, 'o'), (error: { code: string }) =>
         ['STORE_TIMEOUT', 'STORE_UNREACHABLE'].includes(error.code),
       );
-      assert.ok(Date.now() - start < 2500);
+      assert.ok(Date.now() - start < 5000);
     });
 
     it('until its caller gives up', async () => {
@@ -197,14 +207,14 @@ describe('an S3 store whose service misbehaves', () => {
         (signal: AbortSignal) => store.buckets({ signal }),
         (signal: AbortSignal) => store.delete(BUCKET, 'o', { signal }),
       ]) {
-        await timed(call(AbortSignal.timeout(50)), 'ABORTED', 1000);
+        await timed(call(AbortSignal.timeout(50)), 'ABORTED', 4000);
       }
     });
 
     it('until its caller gives up in the middle of a body', async () => {
       fault({ kind: 'slow', bytesPerSecond: 1000 });
       const signal = AbortSignal.timeout(100);
-      await timed(store.getRange(BUCKET, 'o', { offset: 0, length: 100_000 }, { signal }), 'ABORTED', 1000);
+      await timed(store.getRange(BUCKET, 'o', { offset: 0, length: 100_000 }, { signal }), 'ABORTED', 4000);
     });
   });
 

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { encodeObject, type ObjectFormat, readAttributes, readTrailer } from '../../../lib/object';
+import { RecordFlag } from '../../../lib/record';
+import { recordsOf, type TestRecord } from '../../support/records';
+import { indexBytesOf, indexOf, readAll } from './read-back';
+
+const PAGE = readFileSync(path.resolve(__dirname, '../../../../docs/object-format.md'), 'utf8');
+
+/** The text of an example on the page. */
+function example(name: string): string {
+  const found = new RegExp(`<!-- example: ${name} -->\n\`\`\`\\w+\n([^]*?)\`\`\``).exec(PAGE);
+  assert(found?.[1], `docs/object-format.md has no example "${name}"`);
+  return found[1];
+}
+
+const FORMAT: ObjectFormat = {
+  framing: 'newline',
+  compression: 'gzip',
+  key: {
+    template: 'DEVICE-ID/MSG-TYPE/MSG-VERSION/Timestamp',
+    timePosition: -1,
+    timeFormat: 'yyyyMMdd HHmmss',
+    timeZone: 'UTC',
+  },
+  batch: '01cqt4w8p0k3jx5m7n9q',
+};
+
+function record(device: number, second: number, payload: string, flags = 0): TestRecord {
+  const series = `WELDING-STATION-${device}/WELD/1`;
+  return {
+    topic: `ROOT/JSON/NONE/PLANT-7/${series}`,
+    series,
+    time: Date.UTC(2018, 9, 1, 17, 10, second),
+    payload: Buffer.from(payload),
+    flags,
+  };
+}
+
+const ARRIVED = [
+  record(3, 41, '{"weldspot":\n{"Timestamp":"20181001 171041","SpotId":10233}}'),
+  record(12, 42, '{"weldspot":{"Timestamp":"20181001 171042","SpotId":10017}}'),
+  record(3, 44, 'station in service', RecordFlag.ARRIVAL_TIME),
+  record(12, 42, '{"weldspot":{"Timestamp":"20181001 171042","SpotId":10018}}'),
+];
+const IN_ORDER = [1, 3, 0, 2].map((number) => ARRIVED[number]!);
+
+describe('docs/object-format.md', () => {
+  it('shows the index that the writer makes of its example', async () => {
+    const object = await encodeObject(recordsOf(ARRIVED, 'newline'), FORMAT, { blockSize: 128 });
+    const { json } = await indexBytesOf(object);
+    const written = JSON.parse(json.toString()) as { blocks: { length: unknown } };
+    const shown = JSON.parse(example('index')) as { blocks: { length: unknown } };
+    // Versions of zlib differ in what they compress to.
+    assert.deepEqual({ ...written, blocks: { ...written.blocks, length: shown.blocks.length } }, shown);
+    assert.equal(JSON.stringify(Object.keys(written)), JSON.stringify(Object.keys(shown)));
+  });
+
+  it('shows a whole object that gives these records', async () => {
+    const body = Buffer.from(example('object'), 'base64');
+    assert.equal(body.length, 686);
+    const { json } = await indexBytesOf({ body });
+    assert.deepEqual(JSON.parse(json.toString()), JSON.parse(example('index')));
+    const records = await readAll(body, await indexOf({ body }));
+    assert.deepEqual(
+      records.map(({ topic, series, time, payload }) => [topic, series, time, payload.toString()]),
+      IN_ORDER.map(({ topic, series, time, payload }) => [topic, series, time, payload.toString()]),
+    );
+  });
+
+  it('shows the trailer of that object', () => {
+    const bytes = example('trailer').replace(/^((?:[0-9a-f]+ ?)+)(?: {2}.*)?$/gm, '$1');
+    const trailer = Buffer.from(bytes.replace(/\s/g, ''), 'hex');
+    const body = Buffer.from(example('object'), 'base64');
+    assert.deepEqual(trailer, body.subarray(-78));
+    const { checksum, ...numbers } = readTrailer(trailer, 686);
+    assert.deepEqual(numbers, { offset: 186, length: 422, size: 636, count: 4 });
+    assert.equal(typeof checksum, 'number');
+  });
+
+  it('gives flags the numbers that they have', () => {
+    const rows = [...PAGE.matchAll(/^\| (\d+) \| ([A-Z][A-Z0-9_]+) \|/gm)].map(([, bit, name]) => [
+      name,
+      Number(bit),
+    ]);
+    assert.deepEqual(Object.fromEntries(rows), { ...RecordFlag });
+  });
+
+  it('names every attribute, and no other', async () => {
+    const names = new Set<string>();
+    for (const count of [1, 40]) {
+      const list = Array.from({ length: count }, (_, n) => ({ ...ARRIVED[n % 4]!, time: (n * 7919) ** 2 }));
+      const object = await encodeObject(recordsOf(list, 'newline'), FORMAT, { blockSize: 500 });
+      assert(readAttributes(object.attributes, object.body.length));
+      for (const name of Object.keys(object.attributes)) names.add(name.replace(/-\d+$/, ''));
+    }
+    const table = /^\| name \| on \| value \|$([^]*?)^$/m.exec(PAGE)?.[1] ?? '';
+    const shown = [...table.matchAll(/^\| ((?:`[a-z-]+`(?:, )?)+) \|/gm)].flatMap(([, cell]) =>
+      [...(cell ?? '').matchAll(/[a-z-]+/g)].map(([name]) => name),
+    );
+    names.add('map-blocks');
+    assert.deepEqual(shown.sort(), [...names].sort());
+  });
+});
