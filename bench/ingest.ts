@@ -114,7 +114,7 @@ async function drainBatch(red: NodeRed, url: string, bench: Bench) {
   const flow = batchFlow(url);
   const objects = bench.sink.objects + MESSAGES / BATCH;
   const counts = (): number => {
-    const node = red.nodes.getNode('batch') as (Node & { counts?: WriterCounts }) | null;
+    const node: (Node & { counts?: WriterCounts }) | null = red.nodes.getNode('batch');
     return node?.counts?.received ?? 0;
   };
   return drain(red, url, flow, counts, () => bench.sink.objects >= objects);
@@ -173,10 +173,8 @@ async function queueMessages(url: string): Promise<void> {
   const publisher = await connectAsync(url);
   const messages = weldMessages({ count: MESSAGES, plants: 1, stations: STATIONS, seconds: 3600 });
   const worker = async (): Promise<void> => {
-    for (;;) {
-      const { value, done } = messages.next();
-      if (done) return;
-      await publisher.publishAsync(value.topic, value.payload, { qos: 1 });
+    for (let next = messages.next(); !next.done; next = messages.next()) {
+      await publisher.publishAsync(next.value.topic, next.value.payload, { qos: 1 });
     }
   };
   await Promise.all(Array.from({ length: WINDOW }, worker));

@@ -57,7 +57,7 @@ export async function query(): Promise<Record<string, unknown>> {
     const through = counted(store, traffic);
     const began = performance.now();
     const head = await headObject(through, bucket, key);
-    const match = await matchObject(through, head, filterOf(asked, weldingLayout()).records);
+    const match = await matchObject(through, head, filterOf(asked, weldingLayout()));
     const payloads: Buffer[] = [];
     for await (const records of fetchRecords(through, [match]))
       payloads.push(...records.map(({ payload }) => payload));
@@ -109,7 +109,6 @@ export async function query(): Promise<Record<string, unknown>> {
     deviceRequests: requestsOf(device.traffic),
     deviceBytes: device.traffic.bytes,
     deviceBytesRatio: round(device.traffic.bytes / share, 3),
-    deviceRangeRatio: NaN,
     recordRequests: requestsOf(record.traffic),
     recordBytes: record.traffic.bytes,
     deviceVsDownload: round(device.traffic.bytes / whole.bytes, 4),

@@ -24,7 +24,7 @@ function settingsOf(config: Config): LayoutSettings {
     topic: config.topic,
     compressedLevel: config.compressedLevel,
     decompress: config.decompress,
-    decompressLimit: numberOf(config.decompressLimit, 4) * 1024 * 1024,
+    decompressLimit: Math.round(numberOf(config.decompressLimit, 4) * 1024 * 1024),
     time:
       config.timeSource === 'field'
         ? { source: 'field', field: config.timeField, format: config.timeFormat, zone: config.timeZone }

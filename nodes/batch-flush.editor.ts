@@ -55,7 +55,7 @@
     icon: 'batch-flush.svg',
     inputs: 1,
     outputs: 1,
-    paletteLabel: 'batch-flush',
+    paletteLabel: 'batch flush',
     defaults: {
       name: { value: '' },
       target: {

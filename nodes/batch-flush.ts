@@ -1,7 +1,9 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 
 import type { StoredObject } from '../lib/batch';
+import { S3BatchError } from '../lib/errors';
 import { evaluate, type TypedValue } from './common/evaluate';
+import { storedPayload } from './common/stored-payload';
 import { asError, type Done, type BatchOutNode, type Send } from './common/types';
 
 interface Config extends NodeDef {
@@ -18,11 +20,11 @@ export = function (RED: NodeAPI): void {
     const flush = async (message: NodeMessage): Promise<NodeMessage> => {
       const target = RED.nodes.getNode(config.target) as BatchOutNode | null;
       if (typeof target?.flush !== 'function') throw new Error(RED._('batch-flush.error.noTarget'));
-      const wanted = await evaluate(RED, this, destination, message);
+      const wanted = destinationOf(await evaluate(RED, this, destination, message));
       this.status({ fill: 'blue', shape: 'dot', text: RED._('batch-flush.status.flushing') });
-      const stored = await target.flush(typeof wanted === 'string' && wanted !== '' ? wanted : undefined);
+      const stored = await target.flush(wanted);
       this.status({ fill: 'green', shape: 'dot', text: RED._('batch-flush.status.flushed', totals(stored)) });
-      return { ...message, payload: stored };
+      return { ...message, payload: stored.map(storedPayload) };
     };
 
     this.on('input', (message: NodeMessage, send: Send, done: Done) => {
@@ -55,6 +57,14 @@ export = function (RED: NodeAPI): void {
     },
   );
 };
+
+/** A bucket, or bucket/prefix; undefined for all. @throws QUERY_INVALID */
+function destinationOf(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string')
+    throw new S3BatchError('QUERY_INVALID', 'the destination must be text: a bucket, or bucket/prefix');
+  return value.trim() === '' ? undefined : value.trim();
+}
 
 function totals(stored: readonly StoredObject[]): Record<string, string> {
   return {

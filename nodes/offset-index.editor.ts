@@ -55,6 +55,23 @@
     $(`label[for="${input.attr('id') ?? ''}"]`).attr('for', shown);
   }
 
+  /** Names of the levels in the topic pattern of a layout. */
+  function levelNames(layout: string): string[] {
+    const chosen = RED.nodes.node(layout) as { topic?: string } | null;
+    return RED.nodes.getType('archive-layout')?.levelNames(chosen?.topic ?? '') ?? [];
+  }
+
+  /** Marks the levels that the chosen layout does not have. */
+  function checkLevels(node: OffsetIndex): void {
+    const names = levelNames(String($('#node-input-layout').val()));
+    $('#offset-index-levels .offset-index-level').each((_index, element) => {
+      const input = $(element);
+      const isRight = input.val() === '' || names.includes(String(input.val()).trim());
+      input.toggleClass('input-error', !isRight);
+      input.attr('title', isRight ? null : node._('offset-index.invalid.levels'));
+    });
+  }
+
   function prepareLevels(node: OffsetIndex): void {
     const list = $('#offset-index-levels');
     list.editableList<Partial<LevelRow>>({
@@ -63,7 +80,10 @@
           .attr('spellcheck', 'false')
           .attr('placeholder', node._('offset-index.placeholder.level'))
           .attr('aria-label', node._('offset-index.label.level'))
-          .val(level);
+          .val(level)
+          .on('input', () => {
+            checkLevels(node);
+          });
         const wanted = $('<input type="text" class="offset-index-value" style="width: 100%">');
         row.addClass('s3-batch-row').append(name, '<span>=</span>', wanted);
         wanted.typedInput({ default: 'str', types: [...TYPES] });
@@ -80,8 +100,8 @@
 
   /** Offers the level names of the layout that is chosen. */
   function followLayout(node: OffsetIndex): void {
-    const layout = RED.nodes.node(String($('#node-input-layout').val())) as { topic?: string } | null;
-    const names = RED.nodes.getType('archive-layout')?.levelNames(layout?.topic ?? '') ?? [];
+    const names = levelNames(String($('#node-input-layout').val()));
+    checkLevels(node);
     const options = $('#offset-index-level-names').empty();
     const hint = $('#offset-index-levels-hint').empty();
     if (names.length === 0) {
@@ -125,7 +145,7 @@
     icon: 'offset-index.svg',
     inputs: 1,
     outputs: 1,
-    paletteLabel: 'offset-index',
+    paletteLabel: 'offset index',
     defaults: {
       name: { value: '' },
       connection: {
@@ -138,7 +158,14 @@
       bucketType: { value: 'msg' },
       key: { value: 'key', validate: typed('key') },
       keyType: { value: 'msg' },
-      levels: { value: [] },
+      levels: {
+        value: [],
+        validate(rows: LevelRow[] | undefined, { label }) {
+          const names = levelNames(this.layout);
+          if (rows?.every(({ level }) => names.includes(level)) ?? true) return true;
+          return `${label ?? this._('offset-index.label.levels')}: ${this._('offset-index.invalid.levels')}`;
+        },
+      },
       from: { value: 'from', validate: typed('from') },
       fromType: { value: 'msg' },
       to: { value: 'to', validate: typed('to') },

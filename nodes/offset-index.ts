@@ -20,7 +20,7 @@ import {
 } from '../lib/query';
 import type { ObjectStore } from '../lib/store/object-store';
 import { evaluate } from './common/evaluate';
-import { checkQuery, type QueryInput, queryOf } from './common/query-input';
+import { checkQuery, mergeLevels, objectNameOf, type QueryInput, queryOf } from './common/query-input';
 import { asError, type Done, layoutOf, type Send, storeOf } from './common/types';
 
 interface Config extends NodeDef {
@@ -30,7 +30,8 @@ interface Config extends NodeDef {
   bucketType: string;
   key: string;
   keyType: string;
-  levels: { level: string; value: string; valueType: string }[];
+  /** A flow that was written by hand may lack it. */
+  levels?: { level: string; value: string; valueType: string }[];
   from: string;
   fromType: string;
   to: string;
@@ -69,7 +70,7 @@ export = function (RED: NodeAPI): void {
       const typed = (value: string, type: string) => evaluate(RED, this, { value, type }, message);
       const asked = queryOf(message);
       const levels: Record<string, unknown> = {};
-      for (const row of config.levels) levels[row.level] = await typed(row.value, row.valueType);
+      for (const row of config.levels ?? []) levels[row.level] = await typed(row.value, row.valueType);
       return {
         bucket: await typed(config.bucket, config.bucketType),
         from: await typed(config.from, config.fromType),
@@ -77,7 +78,7 @@ export = function (RED: NodeAPI): void {
         series: await typed(config.series, config.seriesType),
         keyPrefix: await typed(config.keyPrefix, config.keyPrefixType),
         ...asked,
-        levels: { ...levels, ...(asked.levels as object | undefined) },
+        levels: mergeLevels(levels, asked.levels),
       };
     };
 
@@ -88,7 +89,7 @@ export = function (RED: NodeAPI): void {
       const query = checkQuery(await inputOf(message), layout);
       const objectName =
         message.query === undefined
-          ? await evaluate(RED, this, { value: config.key, type: config.keyType }, message)
+          ? objectNameOf(await evaluate(RED, this, { value: config.key, type: config.keyType }, message))
           : undefined;
       const progress = noProgress();
       const show = setInterval(() => {
@@ -100,7 +101,7 @@ export = function (RED: NodeAPI): void {
       }, PROGRESS_EVERY);
       try {
         const objects =
-          query.bucket && typeof objectName === 'string' && objectName !== ''
+          query.bucket && objectName !== undefined
             ? oneObject(store, query, objectName, layout, progress, closing.signal)
             : findObjects(store, needLayout(layout), query, progress, { signal: closing.signal });
         await sendMatches(objects, message, send, progress, traffic);
@@ -167,7 +168,9 @@ export = function (RED: NodeAPI): void {
           done();
         },
         (error: unknown) => {
-          this.status({ fill: 'red', shape: 'ring', text: asError(error).message.slice(0, 120) });
+          // The status is by now that of the node's successor.
+          if (!closing.signal.aborted)
+            this.status({ fill: 'red', shape: 'ring', text: asError(error).message.slice(0, 120) });
           done(asError(error));
         },
       );
@@ -189,14 +192,9 @@ async function* oneObject(
   signal: AbortSignal,
 ): AsyncGenerator<ObjectMatch> {
   const { bucket = '', ...wanted } = query;
-  const filter = Object.keys(wanted).length > 0 ? filterOf(wanted, layout) : { records: EVERYTHING };
+  const filter = Object.keys(wanted).length > 0 ? filterOf(wanted, layout) : EVERYTHING;
   progress.listed++;
-  const match = await matchObject(
-    store,
-    await headObject(store, bucket, name, signal),
-    filter.records,
-    signal,
-  );
+  const match = await matchObject(store, await headObject(store, bucket, name, signal), filter, signal);
   progress.matching++;
   for (const block of match.blocks) progress.records += block.entries.length;
   yield match;

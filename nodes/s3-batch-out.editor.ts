@@ -88,7 +88,7 @@
     icon: 's3-batch-out.svg',
     inputs: 1,
     outputs: 1,
-    paletteLabel: 's3-batch-out',
+    paletteLabel: 's3 batch out',
     defaults: {
       name: { value: '' },
       connection: {

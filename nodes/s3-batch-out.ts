@@ -7,8 +7,9 @@ import { S3BatchError } from '../lib/errors';
 import { Layout, TopicFilter } from '../lib/layout';
 import type { Compression, Framing } from '../lib/object';
 import { BatchStatus } from './common/batch-status';
-import { finishWithoutNode, ParkedWriters, type WriterSlot } from './common/parked-writers';
+import { ParkedWriters, type WriterListener, type WriterSlot } from './common/parked-writers';
 import { payloadBytes, topicOf } from './common/payload';
+import { storedPayload } from './common/stored-payload';
 import {
   asError,
   type Done,
@@ -26,9 +27,10 @@ interface Config extends NodeDef {
   bytes: string | number;
   age: string | number;
   idle: string | number;
-  framing: Framing;
-  compression: Compression;
-  flushTopic: string;
+  /** A flow that was written by hand may lack settings. */
+  framing?: Framing;
+  compression?: Compression;
+  flushTopic?: string;
   completion: 'batched' | 'stored';
   uploads: string | number;
   memory: string | number;
@@ -37,8 +39,8 @@ interface Config extends NodeDef {
 }
 
 const MIB = 1024 * 1024;
-/** Node-RED gives a node 15 s to close. */
-const CLOSE_MS = 10_000;
+/** What Node-RED gives a node to close, unless its settings say otherwise, ms. */
+const NODE_CLOSE_TIMEOUT = 15_000;
 
 function settingsOf(RED: NodeAPI, config: Config): BatchWriterSettings {
   return {
@@ -46,24 +48,23 @@ function settingsOf(RED: NodeAPI, config: Config): BatchWriterSettings {
     layout: layoutOf(RED, config.layout) ?? new Layout({}),
     limits: {
       count: numberOf(config.count, 10_000),
-      bytes: numberOf(config.bytes, 32) * MIB,
+      bytes: Math.round(numberOf(config.bytes, 32) * MIB),
       age: numberOf(config.age, 300) * 1000,
       idle: numberOf(config.idle, 0) * 1000,
     },
-    framing: config.framing,
-    compression: config.compression,
-    uploads: numberOf(config.uploads, 4),
-    memory: numberOf(config.memory, 256) * MIB,
-    blockSize: numberOf(config.blockSize, 128) * 1024,
+    framing: config.framing ?? 'newline',
+    compression: config.compression ?? 'gzip',
+    // With none at a time nothing would ever be stored.
+    uploads: Math.max(1, Math.round(numberOf(config.uploads, 4))),
+    memory: Math.round(numberOf(config.memory, 256) * MIB),
+    blockSize: Math.round(numberOf(config.blockSize, 128) * 1024),
     instance: config.instance || hostname(),
   };
 }
 
 function messageOf(object: StoredObject): NodeMessage {
   const { bucket, key, etag } = object;
-  const first = new Date(object.first).toISOString();
-  const last = new Date(object.last).toISOString();
-  return { topic: `${bucket}/${key}`, bucket, key, etag, payload: { ...object, first, last } };
+  return { topic: `${bucket}/${key}`, bucket, key, etag, payload: storedPayload(object) };
 }
 
 export = function (RED: NodeAPI): void {
@@ -79,8 +80,8 @@ export = function (RED: NodeAPI): void {
     const slot: Pick<WriterSlot, 'listener' | 'untold'> = { listener: undefined, untold: [] };
     const writer = new BatchWriter(settings, {
       stored: (object) => {
-        if (slot.listener) slot.listener.stored(object);
-        else slot.untold.push(object);
+        slot.untold.push(object);
+        slot.listener?.stored();
       },
       failed: (error, upload, pause) => slot.listener?.failed(error, upload, pause),
     });
@@ -90,10 +91,12 @@ export = function (RED: NodeAPI): void {
   function S3BatchOutNode(this: BatchOutNode, config: Config): void {
     RED.nodes.createNode(this, config);
     let slot: WriterSlot;
+    let settings: BatchWriterSettings;
     let flushTopic: TopicFilter | undefined;
     try {
       flushTopic = filterOf(config.flushTopic);
-      slot = slotFor(this.id, settingsOf(RED, config));
+      settings = settingsOf(RED, config);
+      slot = slotFor(this.id, settings);
     } catch (error) {
       refuseEverything(this, asError(error));
       return;
@@ -101,10 +104,15 @@ export = function (RED: NodeAPI): void {
     const { writer } = slot;
     const status = new BatchStatus(RED, this, writer);
 
-    slot.listener = {
-      stored: (object) => {
+    let started = false;
+    const tell = (): void => {
+      if (!started || slot.listener !== listener) return;
+      for (const object of slot.untold.splice(0)) this.send(messageOf(object));
+    };
+    const listener: WriterListener = {
+      stored: () => {
         status.changed();
-        this.send(messageOf(object));
+        tell();
       },
       failed: (error, { batch, failures }, pause) => {
         status.changed();
@@ -113,13 +121,19 @@ export = function (RED: NodeAPI): void {
         else this.debug(text);
       },
     };
-    for (const object of slot.untold.splice(0)) slot.listener.stored(object);
+    slot.listener = listener;
+    parked.whenStarted(() => {
+      started = true;
+      tell();
+    });
 
     this.counts = writer.counts;
     this.flush = (destination) => writer.flush(destination);
 
+    let stopping = false;
     this.on('input', (message: NodeMessage, _send: Send, done: Done) => {
       try {
+        if (stopping) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
         const destination = flushOf(message, flushTopic);
         if (destination !== undefined) {
           writer.flush(destination === true ? undefined : destination).then(() => {
@@ -142,15 +156,19 @@ export = function (RED: NodeAPI): void {
 
     this.on('close', (removed: boolean, done: () => void) => {
       status.stop();
-      if (removed) {
-        finishWithoutNode(RED, this.id, slot);
-        done();
-      } else if (parked.deploying) {
-        parked.park(this.id, slot);
-        done();
-      } else {
-        void closeWriter(this, writer).then(done);
-      }
+      const { deploying } = parked;
+      // What was sent to the node before arrives within this turn of the event loop.
+      setImmediate(() => {
+        if (removed) parked.finish(this.id, slot);
+        // Whether Node-RED ends or only restarts its flows cannot be told: so all is stored, and nothing is given up.
+        else parked.park(this.id, slot);
+        if (removed || deploying) {
+          done();
+          return;
+        }
+        stopping = true;
+        void storeAll(this, writer, settings).then(done);
+      });
     });
   }
 
@@ -162,21 +180,35 @@ export = function (RED: NodeAPI): void {
     });
   }
 
-  async function closeWriter(node: Node, writer: BatchWriter): Promise<void> {
-    const lost = await writer.close(CLOSE_MS);
-    if (lost.length === 0) return;
-    const records = lost.reduce((sum, batch) => sum + batch.count, 0);
+  /** Tries to store everything in the time that the node has to close. */
+  async function storeAll(node: Node, writer: BatchWriter, settings: BatchWriterSettings): Promise<void> {
+    writer.sealAll('close');
+    // Ends the pauses between attempts.
+    writer.configure(settings);
+    const { nodeCloseTimeout = NODE_CLOSE_TIMEOUT } = RED.settings as { nodeCloseTimeout?: number };
+    const ms = (nodeCloseTimeout * 2) / 3;
+    await withinTime(writer.flush(), ms);
+    const { openRecords: records, uploads } = writer;
+    if (records === 0) return;
     node.error(
-      `the process stops with ${records} records in ${lost.length} batches that could not be stored within ${CLOSE_MS / 1000} s; ` +
-        'they were in memory only and are lost',
+      `${records} records in ${uploads.pending} batches could not be stored within ${ms / 1000} s` +
+        `${uploads.error ? ` (${uploads.error.message})` : ''}; ` +
+        'they are in memory only: if Node-RED ends now, they are lost',
     );
   }
 
   RED.nodes.registerType('s3-batch-out', S3BatchOutNode);
 };
 
+async function withinTime(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
 /** @throws LAYOUT_INVALID */
-function filterOf(flushTopic: string): TopicFilter | undefined {
+function filterOf(flushTopic: string | undefined): TopicFilter | undefined {
   if (!flushTopic) return undefined;
   const filter = TopicFilter.parse(flushTopic);
   if (filter) return filter;
@@ -186,13 +218,21 @@ function filterOf(flushTopic: string): TopicFilter | undefined {
   );
 }
 
-/** The destination to flush, true for all, undefined when the message is a record. */
+/**
+ * The destination to flush, true for all, undefined when the message is a record.
+ * @throws QUERY_INVALID when `msg.flush` is neither: the payload of a flush is not stored, so it must not be guessed
+ */
 function flushOf(message: NodeMessage, flushTopic: TopicFilter | undefined): string | true | undefined {
-  if (message.flush !== undefined && message.flush !== false) {
-    return typeof message.flush === 'string' && message.flush !== '' ? message.flush : true;
+  const { flush, topic, payload } = message;
+  if (flush === true) return true;
+  if (typeof flush === 'string' && flush.trim() !== '') return flush.trim();
+  if (flush !== undefined && flush !== null && flush !== false && typeof flush !== 'string') {
+    throw new S3BatchError(
+      'QUERY_INVALID',
+      'msg.flush must be true, or text: a bucket, or bucket/prefix; without it the payload is stored',
+    );
   }
-  if (typeof message.topic !== 'string' || !flushTopic?.matches(message.topic)) return undefined;
-  const { payload } = message;
+  if (typeof topic !== 'string' || !flushTopic?.matches(topic)) return undefined;
   const destination =
     typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.toString().trim() : '';
   return destination === '' ? true : destination;

@@ -6,7 +6,8 @@ import { type ConnectionNode, numberOf } from './common/types';
 interface Config extends NodeDef {
   endpoint: string;
   region: string;
-  pathStyle: boolean;
+  /** A flow that was written by hand may lack it. */
+  pathStyle?: boolean;
   auth: 'keys' | 'chain';
   profile: string;
   roleArn: string;
@@ -32,7 +33,7 @@ function optionsOf(config: Config, credentials: Partial<Credentials>, tls: TlsNo
   return {
     ...(config.endpoint && { endpoint: config.endpoint }),
     region: config.region || 'us-east-1',
-    pathStyle: config.pathStyle,
+    pathStyle: config.pathStyle ?? Boolean(config.endpoint),
     ...(config.auth !== 'chain' && {
       credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
     }),
@@ -41,8 +42,8 @@ function optionsOf(config: Config, credentials: Partial<Credentials>, tls: TlsNo
       role: { arn: config.roleArn, ...(config.roleExternalId && { externalId: config.roleExternalId }) },
     }),
     ...(tls && { tls: tls.addTLSOptions({}) }),
-    connectTimeoutMs: numberOf(config.connectTimeout, 5) * 1000,
-    requestTimeoutMs: numberOf(config.requestTimeout, 30) * 1000,
+    connectTimeoutMs: Math.round(numberOf(config.connectTimeout, 5) * 1000),
+    requestTimeoutMs: Math.round(numberOf(config.requestTimeout, 30) * 1000),
   };
 }
 

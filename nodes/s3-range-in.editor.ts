@@ -41,7 +41,7 @@
     icon: 's3-range-in.svg',
     inputs: 1,
     outputs: 1,
-    paletteLabel: 's3-range-in',
+    paletteLabel: 's3 range in',
     defaults: {
       name: { value: '' },
       connection: { value: '', type: 's3-connection', validate: checkConnection },

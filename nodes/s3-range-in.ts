@@ -22,8 +22,9 @@ import { asError, bytesText, type Done, numberOf, type Send, storeOf } from './c
 
 interface Config extends NodeDef {
   connection: string;
-  payload: 'auto' | 'buffer' | 'string' | 'json';
-  output: 'messages' | 'array';
+  /** A flow that was written by hand may lack settings. */
+  payload?: 'auto' | 'buffer' | 'string' | 'json';
+  output?: 'messages' | 'array';
   gap: string | number;
   parallel: string | number;
 }
@@ -45,7 +46,7 @@ export = function (RED: NodeAPI): void {
       const input = readInputOf(message);
       if (input.kind === 'range') {
         send(await rangeMessage(store, input, message, signal));
-        this.status({ fill: 'green', shape: 'dot', text: bytesText(input.length) });
+        this.status({ fill: 'green', shape: 'dot', text: bytesText(traffic.bytes) });
         return;
       }
       const objects = input.kind === 'matches' ? input.objects : [await wholeObject(store, input, signal)];
@@ -84,13 +85,17 @@ export = function (RED: NodeAPI): void {
     const spread = (message: NodeMessage, send: Send, count: number) => {
       const id = RED.util.generateId();
       const outer = message.parts === undefined ? {} : { parts: message.parts };
+      const rest = { ...message };
+      delete rest.payload;
+      delete rest.parts;
       let index = 0;
       return {
         records: (records: readonly FetchedRecord[]): void => {
           for (const record of records) {
             const parts = { id, index: index++, count, type: 'array', ...outer };
             send({
-              ...message,
+              // Each message may be changed by the flow, and must not change the others.
+              ...RED.util.cloneMessage(rest),
               ...recordMembers(record),
               bucket: record.object.bucket,
               object: record.object.key,
@@ -117,7 +122,7 @@ export = function (RED: NodeAPI): void {
 
     const recordMembers = (record: FetchedRecord): NodeMessage => ({
       topic: record.topic,
-      payload: payloadAs(config.payload, record.payload),
+      payload: payloadAs(config.payload ?? 'auto', record.payload),
       time: record.time,
       key: record.key,
       series: record.series,
@@ -129,7 +134,9 @@ export = function (RED: NodeAPI): void {
           done();
         },
         (error: unknown) => {
-          this.status({ fill: 'red', shape: 'ring', text: asError(error).message.slice(0, 120) });
+          // The status is by now that of the node's successor.
+          if (!signal.aborted)
+            this.status({ fill: 'red', shape: 'ring', text: asError(error).message.slice(0, 120) });
           done(asError(error));
         },
       );
@@ -180,7 +187,7 @@ function countEntries(object: ObjectMatch): number {
  * that are no text as a Buffer, so nothing is ever lost to a wrong choice. A Buffer is the record's own, since the
  * flow may keep it or write to it.
  */
-function payloadAs(type: Config['payload'], bytes: Buffer): unknown {
+function payloadAs(type: NonNullable<Config['payload']>, bytes: Buffer): unknown {
   if (type === 'buffer') return Buffer.from(bytes);
   if (type === 'auto' && !isUtf8(bytes)) return Buffer.from(bytes);
   const content = bytes.toString('utf8');

@@ -1,6 +1,8 @@
 import { S3BatchError } from '../errors';
-import { checkVersion, FORMAT_VERSION, type ObjectFormat, SIDECAR_SUFFIX } from './format';
-import { type IndexLocation, TRAILER_LENGTH } from './tail';
+import { checkVersion, FORMAT_VERSION, type KeyFormat, SIDECAR_SUFFIX } from './format';
+import type { Framing } from './framing';
+import { coversAll, type Directory, type PageEntry, placePages } from './directory';
+import { type IndexLocation, isInside } from './tail';
 
 /*
  * User metadata of an object. AWS takes 2 KB in all, some Ceph deployments 1,024 bytes a value; names come back in
@@ -29,14 +31,15 @@ export interface ObjectSummary {
   first: number;
   last: number;
   batch: string;
+  framing: Framing;
   keyTemplate: string;
   /** Where the index lies in the object, or that it is the sidecar object. */
   index: IndexLocation | 'sidecar';
-  /** The compressed index itself, when it is small enough. */
-  indexBytes?: Buffer;
-  /** Size of `indexBytes` decompressed. */
-  indexSize?: number;
-  /** One entry a block, when they fit and the index itself does not. */
+  /** One entry a page of the index, when they fit. */
+  pages?: PageEntry[];
+  /** The only page of the index, compressed, when it is small enough. */
+  pageBytes?: Buffer;
+  /** One entry a block, when they fit and the page itself does not. */
   blocks?: BlockEntry[];
 }
 
@@ -62,35 +65,54 @@ export function decodeText(text: string): string {
 }
 
 /**
- * The attributes of an object. The map is the whole index when it fits, else one entry a block when those fit,
- * else nothing: never a part of it.
+ * The attributes of an object. Of the map as much as fits: where the pages of the index lie; then the whole index
+ * when it is one small page, else one entry a block. Never a part of any of these.
+ * @param compressedPages the pages of the index, compressed
  */
 export function buildAttributes(
-  format: ObjectFormat,
-  range: { count: number; first: number; last: number },
+  directory: Directory,
+  key: KeyFormat,
   index: IndexLocation | 'sidecar',
-  compressedIndex: Buffer,
-  indexSize: number,
+  compressedPages: readonly Buffer[],
   blocks: readonly BlockEntry[],
 ): Record<string, string> {
+  const { count, first, last, framing, batch, pages } = directory;
   const attributes: Record<string, string> = {
     format: `${FORMAT}/${FORMAT_VERSION}`,
-    count: String(range.count),
-    first: new Date(range.first).toISOString(),
-    last: new Date(range.last).toISOString(),
-    framing: format.framing,
-    index: index === 'sidecar' ? SIDECAR_SUFFIX : `${index.offset},${index.length},${index.size}`,
+    count: String(count),
+    first: new Date(first).toISOString(),
+    last: new Date(last).toISOString(),
+    framing,
+    index:
+      index === 'sidecar'
+        ? SIDECAR_SUFFIX
+        : [index.offset, index.length, index.directoryLength, index.directorySize].join(','),
   };
-  addIfFits(attributes, 'batch', encodeText(format.batch));
-  addIfFits(attributes, 'key', encodeText(format.key.template));
-  if (!addIfFits(attributes, 'map-index', `${indexSize},${compressedIndex.toString('base64')}`)) {
+  addIfFits(attributes, 'batch', encodeText(batch));
+  addIfFits(attributes, 'key', encodeText(key.template));
+  if (index !== 'sidecar') {
+    addIfFits(
+      attributes,
+      'map-pages',
+      entriesText(pages, (p) => [p.length, p.records, p.indexLength, p.size]),
+    );
+  }
+  const [page, ...others] = compressedPages;
+  const isSmall = page && others.length === 0 && addIfFits(attributes, 'map-index', page.toString('base64'));
+  if (!isSmall)
     addIfFits(
       attributes,
       'map-blocks',
-      blocks.map((b) => `${encodeText(b.series, ',;')},${b.offset},${b.length},${b.records}`).join(';'),
+      entriesText(blocks, (b) => [b.offset, b.length, b.records]),
     );
-  }
   return attributes;
+}
+
+function entriesText<T extends { series: string }>(
+  entries: readonly T[],
+  numbers: (entry: T) => number[],
+): string {
+  return entries.map((entry) => [encodeText(entry.series, ',;'), ...numbers(entry)].join(',')).join(';');
 }
 
 /**
@@ -157,13 +179,23 @@ export function readAttributes(
     index,
     batch: decodeText(joined(attributes, 'batch') ?? ''),
     keyTemplate: decodeText(joined(attributes, 'key') ?? ''),
+    framing: readFraming(attributes.framing),
   };
-  const map = readMapIndex(joined(attributes, 'map-index'));
-  if (map) Object.assign(summary, map);
+  const dataLength = index === 'sidecar' ? objectSize : index.offset;
+  const pages = index === 'sidecar' ? undefined : readPages(joined(attributes, 'map-pages'), count, index);
+  if (pages) summary.pages = pages;
+  const [page, ...others] = pages ?? [];
+  const pageBytes =
+    page && others.length === 0 ? readMapIndex(joined(attributes, 'map-index'), page.size) : undefined;
+  if (pageBytes) summary.pageBytes = pageBytes;
   const blocks = readBlocks(joined(attributes, 'map-blocks'));
-  if (blocks && areWhole(blocks, count, index === 'sidecar' ? objectSize : index.offset))
-    summary.blocks = blocks;
+  if (blocks && areWhole(blocks, count, dataLength)) summary.blocks = blocks;
   return summary;
+}
+
+function readFraming(text: string | undefined): Framing {
+  if (text === 'newline' || text === 'length' || text === 'none') return text;
+  throw new S3BatchError('OBJECT_CORRUPT', 'the attributes of the object name no known framing');
 }
 
 function wholeNumber(text: string | undefined): number | undefined {
@@ -177,30 +209,51 @@ function isoTime(text = ''): number {
 
 function readIndexLocation(text: string, objectSize: number): IndexLocation | 'sidecar' | undefined {
   if (text === SIDECAR_SUFFIX) return 'sidecar';
-  const [offset, length, size] = text.split(',').map(wholeNumber);
-  if (offset === undefined || length === undefined || size === undefined) return undefined;
-  return offset + length + TRAILER_LENGTH === objectSize ? { offset, length, size } : undefined;
+  const [offset, length, directoryLength, directorySize] = text.split(',').map(wholeNumber);
+  if (offset === undefined || length === undefined) return undefined;
+  if (directoryLength === undefined || directorySize === undefined) return undefined;
+  const location = { offset, length, directoryLength, directorySize };
+  return isInside(location, objectSize) ? location : undefined;
 }
 
 /** Undefined when there is none, or when a piece of it was lost: gzip ends in the size of what it holds. */
-function readMapIndex(text = ''): { indexBytes: Buffer; indexSize: number } | undefined {
-  const map = /^(\d{1,9}),([A-Za-z0-9+/=]+)$/.exec(text);
-  const indexBytes = Buffer.from(map?.[2] ?? '', 'base64');
-  const indexSize = Number(map?.[1]);
-  if (indexBytes.length < 4 || indexBytes.readUInt32LE(indexBytes.length - 4) !== indexSize) return undefined;
-  return { indexBytes, indexSize };
+function readMapIndex(text: string | undefined, size: number): Buffer | undefined {
+  if (text === undefined || !/^[A-Za-z0-9+/=]+$/.test(text)) return undefined;
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.length >= 4 && bytes.readUInt32LE(bytes.length - 4) === size ? bytes : undefined;
+}
+
+/** Entries of a series and `width` numbers; undefined when there are none, or when one is not right. */
+function readEntries(
+  text: string | undefined,
+  width: number,
+): { series: string; numbers: number[] }[] | undefined {
+  if (text === undefined) return undefined;
+  const entries: { series: string; numbers: number[] }[] = [];
+  for (const entry of text.split(';')) {
+    const [series = '', ...fields] = entry.split(',');
+    const numbers = fields.map(wholeNumber).filter((number) => number !== undefined);
+    if (fields.length !== width || numbers.length !== width) return undefined;
+    entries.push({ series: decodeText(series), numbers });
+  }
+  return entries;
+}
+
+function readPages(text: string | undefined, count: number, index: IndexLocation): PageEntry[] | undefined {
+  const entries = readEntries(text, 4)?.map(({ series, numbers }) => {
+    const [length = 0, records = 0, indexLength = 0, size = 0] = numbers;
+    return { series, length, records, indexLength, size };
+  });
+  if (!entries) return undefined;
+  const pages = placePages(entries, index.offset);
+  return coversAll(pages, count, index.offset, index.length - index.directoryLength) ? pages : undefined;
 }
 
 function readBlocks(text: string | undefined): BlockEntry[] | undefined {
-  if (text === undefined) return undefined;
-  const blocks: BlockEntry[] = [];
-  for (const entry of text.split(';')) {
-    const [series, ...numbers] = entry.split(',');
-    const [offset, length, records] = numbers.map(wholeNumber);
-    if (series === undefined || offset === undefined || length === undefined || !records) return undefined;
-    blocks.push({ series: decodeText(series), offset, length, records });
-  }
-  return blocks;
+  return readEntries(text, 3)?.map(({ series, numbers }) => {
+    const [offset = 0, length = 0, records = 0] = numbers;
+    return { series, offset, length, records };
+  });
 }
 
 /** Whether blocks follow each other through all records and all bytes before the index. */
@@ -208,7 +261,7 @@ function areWhole(blocks: readonly BlockEntry[], count: number, dataLength: numb
   let offset = 0;
   let records = 0;
   for (const block of blocks) {
-    if (block.offset !== offset) return false;
+    if (block.offset !== offset || block.records === 0) return false;
     offset += block.length;
     records += block.records;
   }

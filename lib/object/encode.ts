@@ -1,11 +1,13 @@
 import { buildAttributes } from './attributes';
 import { type BlockPlan, gatherBlock, planBlocks } from './blocks';
+import { crc32c } from './crc32c';
+import { type Directory, directoryJson, placePages } from './directory';
 import { contentTypeOf, DEFAULT_BLOCK_SIZE, type ObjectFormat } from './format';
 import { gzip } from './gzip';
-import { buildIndex } from './index-json';
+import { buildIndexPage, type IndexPageJson, planPages } from './index-json';
 import { type Records, type SortedRecords, sortRecords } from './records';
 import { nextTurn } from './slices';
-import { writeTail } from './tail';
+import { type IndexLocation, indexMembers, writeTrailer } from './tail';
 
 /** An object ready to be stored. The same records and format always give the same bytes. */
 export interface EncodedObject {
@@ -27,11 +29,12 @@ export interface EncodeOptions {
 /** Blocks of one object that are compressed at a time; each occupies a thread of libuv's pool of four. */
 const BLOCKS_AT_A_TIME = 2;
 const GZIP = { level: 6 };
+const INDEX_GZIP = { level: 9 };
 
 /**
  * Makes an object of records: sorted blocks, offset index, attributes. Compression runs off the main thread; what
- * the main thread does between two turns of the event loop is bounded by one block, but for the text of the index,
- * which takes 0.1 µs a record, and for putting the object together, which copies its bytes.
+ * the main thread does between two turns of the event loop is bounded by one block, but for the text of an
+ * index page, which takes 0.1 µs a record, and for putting the object together, which copies its bytes.
  * @param records at least one
  */
 export async function encodeObject(
@@ -42,31 +45,89 @@ export async function encodeObject(
   const sorted = await sortRecords(records);
   const blocks = planBlocks(sorted, options.blockSize ?? DEFAULT_BLOCK_SIZE);
   const bodies = await encodeBlocks(records, sorted, blocks, format);
-  const lengths = bodies.map((body) => body.length);
-  const json = await buildIndex(records, sorted, blocks, lengths, format);
-  const indexJson = Buffer.from(JSON.stringify(json));
-  const index = await gzip(indexJson, { level: 9 });
-  const dataLength = bodies.reduce((sum, body) => sum + body.length, 0);
-
+  const pages = await encodePages(records, sorted, blocks, bodies, format);
+  const dataLength = total(bodies);
+  const directory: Directory = {
+    framing: format.framing,
+    compression: format.compression,
+    batch: format.batch,
+    count: records.count,
+    first: Math.min(...pages.map(({ json }) => json.first)),
+    last: Math.max(...pages.map(({ json }) => json.last)),
+    pages: placePages(
+      pages.map(({ json, text, members }) => ({
+        series: json.series[0] ?? '',
+        length: json.blocks.length.reduce((sum, length) => sum + length, 0),
+        records: json.count,
+        indexLength: members.length,
+        size: text.length,
+      })),
+      dataLength,
+    ),
+  };
+  const compressed = pages.map((page) => page.compressed);
   const entries = blockEntries(sorted, blocks, bodies);
   const contentType = contentTypeOf(format.framing, format.compression);
   if (format.compression === 'none') {
+    const lines = pages.flatMap(({ text }) => [text, Buffer.from('\n')]);
+    const sidecar = await gzip(Buffer.concat(lines), INDEX_GZIP);
     return {
       body: Buffer.concat(bodies, dataLength),
       contentType,
-      attributes: buildAttributes(format, json, 'sidecar', index, indexJson.length, entries),
-      sidecar: index,
-      indexLength: index.length,
+      attributes: buildAttributes(directory, format.key, 'sidecar', [], entries),
+      sidecar,
+      indexLength: sidecar.length,
     };
   }
-  const tail = writeTail(index, indexJson.length, records.count, dataLength);
-  const location = { offset: dataLength, length: tail.index.length, size: indexJson.length };
-  return {
-    body: Buffer.concat([...bodies, tail.index, tail.trailer]),
-    contentType,
-    attributes: buildAttributes(format, json, location, index, indexJson.length, entries),
-    indexLength: tail.index.length + tail.trailer.length,
+  const directoryText = Buffer.from(JSON.stringify(directoryJson(directory)));
+  const compressedDirectory = await gzip(directoryText, INDEX_GZIP);
+  const members = [...pages.map((page) => page.members), indexMembers(compressedDirectory)];
+  const location: IndexLocation = {
+    offset: dataLength,
+    length: total(members),
+    directoryLength: members.at(-1)?.length ?? 0,
+    directorySize: directoryText.length,
   };
+  const trailer = writeTrailer({ ...location, count: records.count, checksum: crc32c(compressedDirectory) });
+  return {
+    body: Buffer.concat([...bodies, ...members, trailer]),
+    contentType,
+    attributes: buildAttributes(directory, format.key, location, compressed, entries),
+    indexLength: location.length + trailer.length,
+  };
+}
+
+function total(buffers: readonly Buffer[]): number {
+  return buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+}
+
+interface EncodedPage {
+  json: IndexPageJson;
+  text: Buffer;
+  compressed: Buffer;
+  members: Buffer;
+}
+
+async function encodePages(
+  records: Records,
+  sorted: SortedRecords,
+  blocks: readonly BlockPlan[],
+  bodies: readonly Buffer[],
+  format: ObjectFormat,
+): Promise<EncodedPage[]> {
+  const pages: EncodedPage[] = [];
+  let offset = 0;
+  let number = 0;
+  for (const plan of planPages(blocks)) {
+    const own = bodies.slice(number, (number += plan.blocks.length));
+    const lengths = own.map((body) => body.length);
+    const json = await buildIndexPage(records, sorted, plan, offset, lengths, format);
+    offset += total(own);
+    const text = Buffer.from(JSON.stringify(json));
+    const compressed = await gzip(text, INDEX_GZIP);
+    pages.push({ json, text, compressed, members: indexMembers(compressed) });
+  }
+  return pages;
 }
 
 async function encodeBlocks(

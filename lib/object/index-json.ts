@@ -4,22 +4,26 @@ import type { Records, SortedRecords, Source } from './records';
 import { inSlices } from './slices';
 
 /**
- * The offset index as JSON; docs/object-format.md describes each member. Columns are in the order of the object.
+ * One page of the offset index as JSON; docs/object-format.md describes each member. It covers a run of whole blocks,
+ * and its columns are in the order of the object.
  */
-export interface IndexJson {
+export interface IndexPageJson {
   version: number;
   batch: string;
   framing: string;
   compression: string;
   key: { template: string; time: number | null; format: string; zone: string };
+  /** Offset in the object of the page's first block. */
+  offset: number;
+  /** Records of the page. */
   count: number;
-  /** Earliest and latest record time, ms since 1970. */
+  /** Earliest and latest record time of the page, ms since 1970. */
   first: number;
   last: number;
   topics: string[];
   series: string[];
   blocks: {
-    /** Bytes in the object; blocks follow each other from offset 0. */
+    /** Bytes in the object; blocks follow each other from `offset` on. */
     length: number[];
     /** Bytes before compression. */
     size: number[];
@@ -34,7 +38,9 @@ export interface IndexJson {
     timeUnit: number;
     /** Distance from the record before, first of each series: from `first`; in units. */
     time: number[];
-    /** Bytes with the frame. */
+    /** The shortest length; `length` counts from it: fewer digits a record. */
+    shortest: number;
+    /** Bytes with the frame, beyond the shortest. */
     length: number[];
     /** Runs: RecordFlag bits, how many records, … */
     flags: number[];
@@ -43,39 +49,77 @@ export interface IndexJson {
   };
 }
 
-/** Builds the index of an object whose blocks came out `blockLengths` bytes long. */
-export async function buildIndex(
+/**
+ * Records of a page: enough that what pages repeat weighs little (5 % at 2,000), few enough that a reader who wants
+ * one series does not pay for all the others.
+ */
+const PAGE_RECORDS = 2000;
+
+/** A run of blocks that one page of the index covers. */
+export interface PagePlan {
+  blocks: BlockPlan[];
+  /** Place of its first record in the order, and the place behind its last. */
+  start: number;
+  end: number;
+}
+
+/** Cuts the blocks of an object into pages of the index. */
+export function planPages(blocks: readonly BlockPlan[]): PagePlan[] {
+  const pages: PagePlan[] = [];
+  for (const block of blocks) {
+    const page = pages.at(-1);
+    const end = block.first + block.records;
+    if (page && page.end - page.start < PAGE_RECORDS) {
+      page.blocks.push(block);
+      page.end = end;
+    } else pages.push({ blocks: [block], start: block.first, end });
+  }
+  return pages;
+}
+
+/**
+ * Builds one page of the index.
+ * @param offset where the page's first block lies in the object
+ * @param blockLengths bytes that the page's blocks take in the object
+ */
+export async function buildIndexPage(
   records: Records,
   sorted: SortedRecords,
-  blocks: readonly BlockPlan[],
+  page: PagePlan,
+  offset: number,
   blockLengths: readonly number[],
   format: ObjectFormat,
-): Promise<IndexJson> {
-  const [first, last] = timeRange(sorted.time);
-  const timeUnit = await commonUnit(sorted.time, first);
-  const time = new Array<number>(records.count);
+): Promise<IndexPageJson> {
+  const { start, end } = page;
+  const times = sorted.time.subarray(start, end);
+  const [first, last] = timeRange(times);
+  const timeUnit = await commonUnit(times, first);
+  const lengths = sorted.length.subarray(start, end);
+  const shortest = lengths.reduce((least, length) => Math.min(least, length));
+  const time = new Array<number>(end - start);
   const lineBreaks: Record<string, readonly number[]> = {};
   const topics = new Topics(records.sources);
   const topicRuns = new Runs();
   const flagRuns = new Runs();
+  const series = seriesOfPage(sorted, page);
 
-  let series = 0;
-  let seriesEnd = 0;
+  let number = 0;
+  let seriesEnd = start;
   let previous = first;
-  await inSlices(records.count, (start, end) => {
-    for (let place = start; place < end; place++) {
+  await inSlices(end - start, (from, to) => {
+    for (let place = start + from; place < start + to; place++) {
       if (place === seriesEnd) {
-        seriesEnd += sorted.counts[series++] ?? 0;
+        seriesEnd += series.counts[number++] ?? 0;
         previous = first;
       }
       const record = sorted.order[place] ?? 0;
       const at = sorted.time[place] ?? 0;
-      time[place] = (at - previous) / timeUnit;
+      time[place - start] = (at - previous) / timeUnit;
       previous = at;
       topicRuns.add(topics.numberOf(records.source(record)));
       flagRuns.add(records.flags(record));
       const breaks = records.lineBreaks(record);
-      if (breaks) lineBreaks[place] = breaks;
+      if (breaks) lineBreaks[place - start] = breaks;
     }
   });
   return {
@@ -89,26 +133,45 @@ export async function buildIndex(
       format: format.key.timeFormat,
       zone: format.key.timeZone,
     },
-    count: records.count,
+    offset,
+    count: end - start,
     first,
     last,
     topics: topics.entries,
-    series: sorted.series,
+    series: series.names,
     blocks: {
       length: [...blockLengths],
-      size: blocks.map((block) => block.size),
-      records: blocks.map((block) => block.records),
+      size: page.blocks.map((block) => block.size),
+      records: page.blocks.map((block) => block.records),
     },
     records: {
-      series: sorted.counts,
+      series: series.counts,
       topic: topicRuns.flat,
       timeUnit,
       time,
-      length: Array.from(sorted.length),
+      shortest,
+      length: Array.from(lengths, (length) => length - shortest),
       flags: flagRuns.flat,
       lineBreaks,
     },
   };
+}
+
+/** The series that have records in a page, and how many each. */
+function seriesOfPage(sorted: SortedRecords, page: PagePlan): { names: string[]; counts: number[] } {
+  const names: string[] = [];
+  const counts: number[] = [];
+  let from = 0;
+  for (const [number, count] of sorted.counts.entries()) {
+    const own = Math.min(from + count, page.end) - Math.max(from, page.start);
+    if (own > 0) {
+      names.push(sorted.series[number] ?? '');
+      counts.push(own);
+    }
+    from += count;
+    if (from >= page.end) break;
+  }
+  return { names, counts };
 }
 
 function timeRange(times: Float64Array): [first: number, last: number] {

@@ -20,7 +20,8 @@ export {
   unframe,
   writeFrame,
 } from './framing';
-export { type Block, DEFAULT_MAX_BLOCK, type IndexLimits, OffsetIndex } from './offset-index';
+export { type Directory, type PageEntry, parseDirectory } from './directory';
+export { type Block, DEFAULT_MAX_BLOCK, type IndexLimits, IndexPage } from './index-page';
 export { openRange, readRecords, type StoredRecord } from './read-records';
 export { type Records, type Source } from './records';
 export {

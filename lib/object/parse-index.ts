@@ -1,6 +1,6 @@
 import { S3BatchError } from '../errors';
 import { checkVersion, MAX_TIME } from './format';
-import type { IndexJson } from './index-json';
+import type { IndexPageJson } from './index-json';
 
 /** Levels of arrays and objects that an index may have; version 1 has four. */
 const MAX_DEPTH = 8;
@@ -13,23 +13,16 @@ export function check(condition: boolean, what: string): asserts condition {
 }
 
 /**
- * Parses the index's JSON and checks shapes and types; what the numbers mean is checked where they are used.
+ * Parses the JSON of an index page and checks shapes and types; what the numbers mean is checked where they are used.
  * @param bytes untrusted
  * @throws OBJECT_VERSION, OBJECT_CORRUPT
  */
-export function parseIndex(bytes: Buffer): IndexJson {
-  checkContainers(bytes);
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw new S3BatchError('OBJECT_CORRUPT', 'the offset index is not valid JSON', { cause: error });
-  }
-  const json = value as IndexJson;
+export function parseIndexPage(bytes: Buffer): IndexPageJson {
+  const json = parseJson(bytes) as IndexPageJson;
   check(isObject(json) && isWhole(json.version), 'shape');
   // Before anything else is looked at: a later version may have another shape.
   checkVersion(json.version);
-  check(isWhole(json.count), 'shape');
+  check([json.count, json.offset].every(isWhole), 'shape');
   check([json.first, json.last].every(isTime) && json.first <= json.last, 'times');
   check([json.batch, json.framing, json.compression].every(isString), 'shape');
   check(isObject(json.key) && [json.key.template, json.key.format, json.key.zone].every(isString), 'key');
@@ -53,9 +46,20 @@ export function parseIndex(bytes: Buffer): IndexJson {
     check(Array.isArray(column) && column.every(isWhole), 'columns');
   }
   check(isWhole(records.timeUnit) && records.timeUnit > 0, 'time unit');
+  check(isWhole(records.shortest), 'record lengths');
   for (const breaks of Object.values(records.lineBreaks))
     check(Array.isArray(breaks) && breaks.every(isWhole), 'line breaks');
   return json;
+}
+
+/** @throws OBJECT_CORRUPT */
+export function parseJson(bytes: Buffer): unknown {
+  checkContainers(bytes);
+  try {
+    return JSON.parse(bytes.toString('utf8')) as unknown;
+  } catch (error) {
+    throw new S3BatchError('OBJECT_CORRUPT', 'the offset index is not valid JSON', { cause: error });
+  }
 }
 
 /** A text such as `[[[[…` would take 50 times its bytes as values; 64 KiB of gzip can hold 64 MiB of it. */
@@ -75,18 +79,18 @@ function checkContainers(bytes: Buffer): void {
   }
 }
 
-function isObject(value: unknown): boolean {
+export function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isString(value: unknown): boolean {
+export function isString(value: unknown): boolean {
   return typeof value === 'string';
 }
 
-function isWhole(value: unknown): boolean {
+export function isWhole(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function isTime(value: unknown): boolean {
+export function isTime(value: unknown): boolean {
   return isWhole(value) && (value as number) <= MAX_TIME;
 }

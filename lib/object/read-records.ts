@@ -2,7 +2,7 @@ import { S3BatchError } from '../errors';
 import type { Compression } from './format';
 import { unframe } from './framing';
 import { gunzip } from './gzip';
-import type { Block, OffsetIndex } from './offset-index';
+import type { Block, IndexPage } from './index-page';
 
 /** One record as it was published. */
 export interface StoredRecord {
@@ -14,7 +14,7 @@ export interface StoredRecord {
   series: string;
   /** `RecordFlag` bits. */
   flags: number;
-  /** Its place in the object. */
+  /** Its place in the page. */
   place: number;
 }
 
@@ -36,7 +36,7 @@ export async function openRange(compression: Compression, size: number, bytes: B
  * @param bytes what `openRange` gave for the block; the payloads are views of it where they could stay as they are
  */
 export function* readRecords(
-  index: OffsetIndex,
+  index: IndexPage,
   block: Block,
   bytes: Buffer,
   places: Iterable<number>,

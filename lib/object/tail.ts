@@ -4,14 +4,15 @@ import { checkVersion, FORMAT_VERSION } from './format';
 import { emptyMember, EMPTY_MEMBER_OVERHEAD, gunzip, MAX_SUBFIELD, readEmptyMember } from './gzip';
 
 /*
- * What stands behind the blocks of a compressed object: the offset index in empty gzip members, then the trailer
- * in one more, of fixed length, so that a suffix range finds it.
+ * What stands behind the blocks of a compressed object: the pages of the offset index and their directory in empty
+ * gzip members, then the trailer in one more, of fixed length, so that a suffix range finds it.
  */
 
 const INDEX_ID = 'OI';
 const TRAILER_ID = 'OT';
 const MAGIC = 'S3BATCH\n';
-const TRAILER_DATA = 52;
+const TRAILER_DATA = 60;
+const CHECKED = TRAILER_DATA - 4;
 
 /** Bytes of the trailer's gzip member. */
 export const TRAILER_LENGTH = EMPTY_MEMBER_OVERHEAD + TRAILER_DATA;
@@ -23,41 +24,47 @@ export const DEFAULT_MAX_INDEX = 64 * 1024 * 1024;
 export interface IndexLocation {
   /** Offset in the object of the first index member. */
   offset: number;
-  /** Bytes of all index members. */
+  /** Bytes of all index members: pages, then directory. */
   length: number;
-  /** Bytes of the index's JSON. */
-  size: number;
+  /** Bytes of the directory's members, the last ones. */
+  directoryLength: number;
+  /** Bytes of the directory's JSON. */
+  directorySize: number;
 }
 
 /** What the trailer says. */
 export interface Trailer extends IndexLocation {
   count: number;
-  /** CRC-32C of the compressed index. */
+  /** CRC-32C of the compressed directory; pages have the CRC-32 of gzip. */
   checksum: number;
 }
 
-/** The index members and the trailer of an object whose blocks end at `dataLength`. */
-export function writeTail(
-  compressedIndex: Buffer,
-  indexSize: number,
-  count: number,
-  dataLength: number,
-): { index: Buffer; trailer: Buffer } {
+/** Compressed bytes as index members, one behind the other. */
+export function indexMembers(compressed: Buffer): Buffer {
   const members: Buffer[] = [];
-  for (let at = 0; at < compressedIndex.length; at += MAX_SUBFIELD) {
-    members.push(emptyMember(INDEX_ID, compressedIndex.subarray(at, at + MAX_SUBFIELD)));
+  for (let at = 0; at < compressed.length; at += MAX_SUBFIELD) {
+    members.push(emptyMember(INDEX_ID, compressed.subarray(at, at + MAX_SUBFIELD)));
   }
-  const index = Buffer.concat(members);
+  return Buffer.concat(members);
+}
+
+export function writeTrailer({
+  offset,
+  length,
+  directoryLength,
+  directorySize,
+  count,
+  checksum,
+}: Trailer): Buffer {
   const data = Buffer.alloc(TRAILER_DATA);
   data.write(MAGIC, 0, 'latin1');
   data.writeUInt32LE(FORMAT_VERSION, 8);
-  data.writeBigUInt64LE(BigInt(dataLength), 12);
-  data.writeBigUInt64LE(BigInt(index.length), 20);
-  data.writeBigUInt64LE(BigInt(indexSize), 28);
-  data.writeBigUInt64LE(BigInt(count), 36);
-  data.writeUInt32LE(crc32c(compressedIndex), 44);
-  data.writeUInt32LE(crc32c(data.subarray(0, 48)), 48);
-  return { index, trailer: emptyMember(TRAILER_ID, data) };
+  [offset, length, directoryLength, directorySize, count].forEach((number, place) => {
+    data.writeBigUInt64LE(BigInt(number), 12 + place * 8);
+  });
+  data.writeUInt32LE(checksum, 52);
+  data.writeUInt32LE(crc32c(data.subarray(0, CHECKED)), CHECKED);
+  return emptyMember(TRAILER_ID, data);
 }
 
 /**
@@ -79,29 +86,37 @@ export function readTrailer(suffix: Buffer, objectSize: number): Trailer {
       'the object does not end in an offset index: it was not written by s3-batch-out, or it was cut',
     );
   }
-  if (crc32c(data.subarray(0, 48)) !== data.readUInt32LE(48)) {
+  if (crc32c(data.subarray(0, CHECKED)) !== data.readUInt32LE(CHECKED)) {
     throw new S3BatchError('OBJECT_CORRUPT', 'the trailer of the object is damaged');
   }
   checkVersion(data.readUInt32LE(8));
-  const [offset, length, size, count] = [12, 20, 28, 36].map((at) => Number(data.readBigUInt64LE(at))) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  if (offset + length + TRAILER_LENGTH !== objectSize) {
+  const number = (at: number): number => Number(data.readBigUInt64LE(at));
+  const trailer = {
+    offset: number(12),
+    length: number(20),
+    directoryLength: number(28),
+    directorySize: number(36),
+    count: number(44),
+    checksum: data.readUInt32LE(52),
+  };
+  if (!isInside(trailer, objectSize)) {
     throw new S3BatchError('OBJECT_CORRUPT', 'the trailer names an index outside of the object');
   }
-  return { offset, length, size, count, checksum: data.readUInt32LE(44) };
+  return trailer;
+}
+
+/** Whether index and trailer end where the object does. */
+export function isInside({ offset, length, directoryLength }: IndexLocation, objectSize: number): boolean {
+  return offset + length + TRAILER_LENGTH === objectSize && directoryLength <= length;
 }
 
 /**
- * The compressed index from its members.
- * @param members exactly the bytes from `IndexLocation.offset`, `IndexLocation.length` of them
- * @param checksum CRC-32C of the compressed index, from the trailer
+ * The compressed bytes of a page or the directory from its members.
+ * @param members exactly the bytes of these members
+ * @param checksum CRC-32C of the compressed bytes, where the trailer tells it
  * @throws OBJECT_CORRUPT when they are not index members from end to end, or not those that were written
  */
-export function joinIndexMembers(members: Buffer, checksum: number): Buffer {
+export function joinIndexMembers(members: Buffer, checksum?: number): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0; at < members.length;) {
     const member = readEmptyMember(members, at, INDEX_ID);
@@ -110,7 +125,7 @@ export function joinIndexMembers(members: Buffer, checksum: number): Buffer {
     at = member.end;
   }
   const compressed = Buffer.concat(parts);
-  if (crc32c(compressed) !== checksum)
+  if (checksum !== undefined && crc32c(compressed) !== checksum)
     throw new S3BatchError('OBJECT_CORRUPT', 'the offset index is damaged');
   return compressed;
 }
@@ -119,8 +134,8 @@ export function joinIndexMembers(members: Buffer, checksum: number): Buffer {
 const MAX_DEFLATE_RATIO = 1032;
 
 /**
- * Decompresses the index's JSON.
- * @param size bytes of the JSON, as trailer or attributes tell
+ * Decompresses the JSON of a page or the directory.
+ * @param size its bytes, as trailer, directory or attributes tell
  * @throws OBJECT_TOO_LARGE before memory is taken, OBJECT_CORRUPT when bytes and size do not agree
  */
 export async function inflateIndex(

@@ -3,7 +3,7 @@ import { type Layout, MAX_TIME, type NamePrefix, type ParsedName } from '../layo
 import { SIDECAR_SUFFIX } from '../object';
 import type { ListedObject, ObjectStore } from '../store/object-store';
 import { mapInOrder } from './in-order';
-import { matchBlocks, matchingPlaces, type ObjectMatch, type RecordFilter } from './match';
+import { matchBlocks, matchingPlaces, type ObjectMatch } from './match';
 import { bucketsOf, filterOf, type Query, type QueryFilter, valueCombinations } from './query';
 import { headObject, type HeadedObject, readIndex } from './read-index';
 
@@ -102,7 +102,7 @@ async function examine(
       progress.skippedByAttributes++;
       return undefined;
     }
-    const match = await matchObject(store, head, filter.records, signal);
+    const match = await matchObject(store, head, filter, signal);
     if (match.blocks.length > 0) return match;
     progress.skippedByIndex++;
   } catch (error) {
@@ -116,13 +116,13 @@ async function examine(
 export async function matchObject(
   store: ObjectStore,
   head: HeadedObject,
-  wanted: RecordFilter,
+  filter: Pick<QueryFilter, 'records' | 'pagesOf'>,
   signal?: AbortSignal,
 ): Promise<ObjectMatch> {
-  const index = await readIndex(store, head, signal);
+  const index = await readIndex(store, head, filter.pagesOf(head.summary?.keyTemplate), signal);
   const { bucket, key, etag, size, attributes } = head;
   const { count, first, last, framing, compression } = index;
-  const blocks = matchBlocks(index, matchingPlaces(index, wanted));
+  const blocks = index.pages.flatMap((page) => matchBlocks(page, matchingPlaces(page, filter.records)));
   return { bucket, key, etag, size, count, first, last, framing, compression, attributes, blocks };
 }
 

@@ -7,8 +7,8 @@ export {
   type RangeRequest,
 } from './fetch';
 export { findObjects, type FindOptions, matchObject, noProgress, type QueryProgress } from './find-objects';
-export { type Entry, EVERYTHING, type MatchedBlock, type ObjectMatch } from './match';
-export { filterOf, type Query, type QueryFilter } from './query';
+export { type Entry, type MatchedBlock, type ObjectMatch } from './match';
+export { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 export { DEFAULT_MERGE, type MergeLimits } from './ranges';
 export { headObject, type HeadedObject, readIndex } from './read-index';
 export { counted, noTraffic, requestsOf, type Traffic } from './traffic';

@@ -1,5 +1,5 @@
 import { offsetKey } from '../layout';
-import type { Compression, Framing, OffsetIndex } from '../object';
+import type { Compression, Framing, IndexPage } from '../object';
 import type { Span } from './ranges';
 
 /** Which records are wanted; what is absent does not matter. */
@@ -53,34 +53,31 @@ export interface ObjectMatch {
   blocks: MatchedBlock[];
 }
 
-/** Every record. */
-export const EVERYTHING: RecordFilter = { from: -Infinity, to: Infinity };
-
-/** The places of the records that a filter lets through, ascending. */
-export function* matchingPlaces(index: OffsetIndex, filter: RecordFilter): Generator<number> {
+/** The places in a page of the records that a filter lets through, ascending. */
+export function* matchingPlaces(page: IndexPage, filter: RecordFilter): Generator<number> {
   const { topic, key } = filter;
-  const wantedTopics = topic && index.topics.map(topic);
-  for (let number = 0; number < index.series.length; number++) {
-    const series = index.series[number] ?? '';
+  const wantedTopics = topic && page.topics.map(topic);
+  for (let number = 0; number < page.series.length; number++) {
+    const series = page.series[number] ?? '';
     if (filter.series && !filter.series(series)) continue;
-    const end = index.seriesStart[number + 1] ?? 0;
-    for (let place = firstAtOrAfter(index, number, filter.from); place < end; place++) {
-      const time = index.time[place] ?? 0;
+    const end = page.seriesStart[number + 1] ?? 0;
+    for (let place = firstAtOrAfter(page, number, filter.from); place < end; place++) {
+      const time = page.time[place] ?? 0;
       if (time > filter.to) break;
-      if (wantedTopics && !wantedTopics[index.topic[place] ?? 0]) continue;
-      if (key && !key(offsetKey(index.key, series, time))) continue;
+      if (wantedTopics && !wantedTopics[page.topic[place] ?? 0]) continue;
+      if (key && !key(offsetKey(page.key, series, time))) continue;
       yield place;
     }
   }
 }
 
 /** Within a series records are in the order of time. */
-function firstAtOrAfter(index: OffsetIndex, series: number, time: number): number {
-  let low = index.seriesStart[series] ?? 0;
-  let high = index.seriesStart[series + 1] ?? 0;
+function firstAtOrAfter(page: IndexPage, series: number, time: number): number {
+  let low = page.seriesStart[series] ?? 0;
+  let high = page.seriesStart[series + 1] ?? 0;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((index.time[middle] ?? 0) < time) low = middle + 1;
+    if ((page.time[middle] ?? 0) < time) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -91,20 +88,20 @@ function firstAtOrAfter(index: OffsetIndex, series: number, time: number): numbe
  * plain one it is exactly a run of neighbouring records.
  * @param places ascending
  */
-export function matchBlocks(index: OffsetIndex, places: Iterable<number>): MatchedBlock[] {
+export function matchBlocks(page: IndexPage, places: Iterable<number>): MatchedBlock[] {
   const matched: MatchedBlock[] = [];
-  const plain = index.compression === 'none';
+  const plain = page.compression === 'none';
   let open: { block: MatchedBlock; number: number } | undefined;
   let next = 0;
   let start = 0;
   for (const place of places) {
-    const block = index.blockAt(place);
+    const block = page.blockAt(place);
     if (open?.number !== block.number) {
       next = block.first;
       start = 0;
     }
-    for (; next < place; next++) start += index.length[next] ?? 0;
-    const length = index.length[place] ?? 0;
+    for (; next < place; next++) start += page.length[next] ?? 0;
+    const length = page.length[place] ?? 0;
     if (plain) {
       const offset = block.offset + start;
       if (open && open.block.offset + open.block.length === offset) {
@@ -115,7 +112,7 @@ export function matchBlocks(index: OffsetIndex, places: Iterable<number>): Match
         open = { block: { offset, length, size: length, entries: [] }, number: block.number };
         matched.push(open.block);
       }
-      open.block.entries.push(entryAt(index, place, offset - open.block.offset));
+      open.block.entries.push(entryAt(page, place, offset - open.block.offset));
     } else {
       if (open?.number !== block.number) {
         open = {
@@ -124,24 +121,24 @@ export function matchBlocks(index: OffsetIndex, places: Iterable<number>): Match
         };
         matched.push(open.block);
       }
-      open.block.entries.push(entryAt(index, place, start));
+      open.block.entries.push(entryAt(page, place, start));
     }
   }
   return matched;
 }
 
-function entryAt(index: OffsetIndex, place: number, start: number): Entry {
-  const series = index.series[index.seriesAt(place)] ?? '';
-  const time = index.time[place] ?? 0;
-  const lineBreaks = index.lineBreaks(place);
+function entryAt(page: IndexPage, place: number, start: number): Entry {
+  const series = page.series[page.seriesAt(place)] ?? '';
+  const time = page.time[place] ?? 0;
+  const lineBreaks = page.lineBreaks(place);
   return {
-    key: offsetKey(index.key, series, time),
-    topic: index.topics[index.topic[place] ?? 0] ?? '',
+    key: offsetKey(page.key, series, time),
+    topic: page.topics[page.topic[place] ?? 0] ?? '',
     series,
     time,
     start,
-    length: index.length[place] ?? 0,
-    flags: index.flags[place] ?? 0,
+    length: page.length[place] ?? 0,
+    flags: page.flags[place] ?? 0,
     ...(lineBreaks && { lineBreaks }),
   };
 }

@@ -1,7 +1,8 @@
 import { S3BatchError } from '../errors';
 import type { Layout } from '../layout';
-import type { BlockEntry, ObjectSummary } from '../object';
+import type { ObjectSummary } from '../object';
 import type { RecordFilter } from './match';
+import type { PageChoice } from './read-index';
 
 /** What someone asks of an archive; what is absent does not matter. */
 export interface Query {
@@ -24,8 +25,20 @@ export interface Query {
 export interface QueryFilter {
   records: RecordFilter;
   /** False when the attributes rule out that the object holds a matching record. */
-  mayHold(summary: ObjectSummary): boolean;
+  mayHold: (summary: ObjectSummary) => boolean;
+  /**
+   * Which pages of an object's index may have a matching record, by the series of their first records.
+   * @param keyTemplate of the object, when it is known
+   */
+  pagesOf: (keyTemplate: string | undefined) => PageChoice;
 }
+
+/** Every record. */
+export const EVERYTHING: QueryFilter = {
+  records: { from: -Infinity, to: Infinity },
+  mayHold: () => true,
+  pagesOf: () => () => true,
+};
 
 /** More combinations of level values than this are not turned into name prefixes. */
 const MAX_COMBINATIONS = 256;
@@ -67,24 +80,30 @@ export function filterOf(query: Query, layout: Layout | undefined): QueryFilter 
   if (from > to)
     throw new S3BatchError('QUERY_INVALID', 'the time range ends before it begins: exchange from and to');
   const levels = Object.entries(query.levels ?? {});
-  const ranges = seriesRanges(query, layout);
+  const ranges = seriesRanges(query);
   const records: RecordFilter = { from, to };
   if (levels.length > 0) records.topic = topicFilter(levels, layout);
   if (ranges) records.series = (series) => ranges.every((range) => inRange(series, range));
   if (key !== undefined) records.key = (own) => own === key;
   else if (keyPrefix !== undefined) records.key = (own) => own.startsWith(keyPrefix);
 
-  const prefixes = levelPrefixes(query, layout);
+  // What the layout tells of series holds for objects that were written with the same key.
+  const ofLayout = layout ? layoutRanges(query, layout) : [];
+  const pagesOf: QueryFilter['pagesOf'] = (keyTemplate) => {
+    const own = keyTemplate === layout?.keyShape.template ? ofLayout : [];
+    return (pages, number) => {
+      const may = (range: SeriesRange): boolean => mayOverlap(pages, number, range);
+      return (ranges ?? []).every(may) && own.every((either) => either.some(may));
+    };
+  };
   return {
     records,
+    pagesOf,
     mayHold: (summary) => {
       if (summary.first > to || summary.last < from) return false;
-      const { blocks } = summary;
-      if (!blocks) return true;
-      const may = (range: SeriesRange): boolean =>
-        blocks.some((_, number) => mayOverlap(blocks, number, range));
-      const sameKeys = summary.keyTemplate === layout?.keyShape.template;
-      return (ranges ?? []).every(may) && (!sameKeys || prefixes.length === 0 || prefixes.some(may));
+      const runs = summary.blocks ?? summary.pages;
+      const choice = pagesOf(summary.keyTemplate);
+      return !runs || runs.some((_, number) => choice(runs, number));
     },
   };
 }
@@ -95,15 +114,10 @@ interface SeriesRange {
   prefix: boolean;
 }
 
-function seriesRanges(
-  { series, seriesPrefix, key }: Query,
-  layout: Layout | undefined,
-): SeriesRange[] | undefined {
+function seriesRanges({ series, seriesPrefix }: Query): SeriesRange[] | undefined {
   const ranges: SeriesRange[] = [];
   if (series !== undefined) ranges.push({ text: series, prefix: false });
   if (seriesPrefix !== undefined) ranges.push({ text: seriesPrefix, prefix: true });
-  const split = key === undefined ? undefined : layout?.splitKey(key);
-  if (split) ranges.push({ text: split.series, prefix: false });
   return ranges.length > 0 ? ranges : undefined;
 }
 
@@ -111,17 +125,23 @@ function inRange(series: string, { text, prefix }: SeriesRange): boolean {
   return prefix ? series.startsWith(text) : series === text;
 }
 
-/** How the series begin that the levels allow: they are its first parts, as far as they are known. */
-function levelPrefixes(query: Query, layout: Layout | undefined): SeriesRange[] {
-  if (!layout) return [];
+/** Of each group one range must be met: how series begin that the levels allow, and the series of a key. */
+function layoutRanges(query: Query, layout: Layout): SeriesRange[][] {
   const prefixes = valueCombinations(query.levels).map((values) => layout.seriesPrefix(values));
-  return prefixes.includes('') ? [] : prefixes.map((text) => ({ text, prefix: true }));
+  const groups = prefixes.includes('') ? [] : [prefixes.map((text) => ({ text, prefix: true }))];
+  const split = query.key === undefined ? undefined : layout.splitKey(query.key);
+  if (split) groups.push([{ text: split.series, prefix: false }]);
+  return groups;
 }
 
-/** Whether a block, known by the series of its first record and of the next block's, can hold series of a range. */
-function mayOverlap(blocks: readonly BlockEntry[], number: number, { text, prefix }: SeriesRange): boolean {
-  const first = blocks[number]?.series ?? '';
-  const next = blocks[number + 1]?.series;
+/** Whether a run of records, known by the series of its first one and of the next run's, can hold series of a range. */
+function mayOverlap(
+  runs: readonly { series: string }[],
+  number: number,
+  { text, prefix }: SeriesRange,
+): boolean {
+  const first = runs[number]?.series ?? '';
+  const next = runs[number + 1]?.series;
   if (next !== undefined && compare(next, text) < 0) return false;
   return compare(first, text) <= 0 || (prefix && first.startsWith(text));
 }

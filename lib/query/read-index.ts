@@ -1,19 +1,29 @@
 import { S3BatchError } from '../errors';
 import {
+  type Compression,
   DEFAULT_MAX_INDEX,
+  type Framing,
+  IndexPage,
   inflateIndex,
   joinIndexMembers,
   type ObjectSummary,
-  OffsetIndex,
+  type PageEntry,
+  parseDirectory,
   readAttributes,
   readTrailer,
   SIDECAR_SUFFIX,
+  type Trailer,
   TRAILER_LENGTH,
 } from '../object';
-import type { ObjectHead, ObjectStore } from '../store/object-store';
+import type { ObjectStore } from '../store/object-store';
+import { mergeSpans } from './ranges';
 
 /** Bytes from the end of an object that bring most indexes in one request, when no attributes tell where it lies. */
 const SUFFIX = 64 * 1024;
+/** An index up to this size is read whole when the attributes hold no map; of a larger one first the directory. */
+const READ_WHOLE = 256 * 1024;
+/** Pages of the index are small and close together: one request for neighbours, unless most of it were wasted. */
+const MERGE_PAGES = { gap: 64 * 1024, most: 4 * 1024 * 1024 };
 
 /** An object as HEAD shows it. */
 export interface HeadedObject {
@@ -28,6 +38,20 @@ export interface HeadedObject {
   summary: ObjectSummary | undefined;
 }
 
+/** The offset index of an object, or those of its pages that were wanted. */
+export interface ObjectIndex {
+  framing: Framing;
+  compression: Compression;
+  /** Records of the whole object, and its earliest and latest record time, ms since 1970. */
+  count: number;
+  first: number;
+  last: number;
+  pages: IndexPage[];
+}
+
+/** Tells by the series of their first records which pages, or blocks, are wanted. */
+export type PageChoice = (pages: readonly { series: string }[], number: number) => boolean;
+
 /** Asks for an object's attributes. One request. */
 export async function headObject(
   store: ObjectStore,
@@ -35,7 +59,7 @@ export async function headObject(
   key: string,
   signal?: AbortSignal,
 ): Promise<HeadedObject> {
-  const head: ObjectHead = await store.head(bucket, key, signal ? { signal } : {});
+  const head = await store.head(bucket, key, signal ? { signal } : {});
   return {
     bucket,
     key,
@@ -48,118 +72,186 @@ export async function headObject(
 }
 
 /**
- * Reads an object's offset index: from its attributes when it is there, else with one ranged GET, or, without
- * attributes, from the object's end with one or two.
+ * Reads the pages of an object's offset index that are wanted: from its attributes when they are there, else with one
+ * ranged GET where the attributes hold the map of the pages, with two or three where they do not.
  * @throws OBJECT_FOREIGN, OBJECT_VERSION, OBJECT_CORRUPT, OBJECT_TOO_LARGE, OBJECT_CHANGED, or what the store says
  */
 export async function readIndex(
   store: ObjectStore,
   object: HeadedObject,
+  wanted: PageChoice = () => true,
   signal?: AbortSignal,
-): Promise<OffsetIndex> {
+): Promise<ObjectIndex> {
   const { summary } = object;
   if (summary?.index === 'sidecar') return readSidecar(store, object, signal);
-  if (summary?.indexBytes && summary.index.size === summary.indexSize) {
-    return new OffsetIndex(await inflateIndex(summary.indexBytes, summary.index.size), summary.index.offset);
+  const tail = new Tail(store, object, signal);
+  if (!summary?.pages) {
+    try {
+      return await readByDirectory(tail, object, wanted);
+    } catch (error) {
+      if (summary || !(error instanceof S3BatchError) || error.code !== 'OBJECT_FOREIGN') throw error;
+      // A plain object whose attributes were lost has its index in the sidecar, if it is ours at all.
+      return readSidecar(store, object, signal);
+    }
   }
-  const from = summary ? summary.index.offset : Math.max(0, object.size - SUFFIX);
-  return readTail(store, object, from, signal);
+  const { framing, count, first, last, pages } = summary;
+  const chosen = pages.filter((_, number) => wanted(pages, number));
+  const loaded = summary.pageBytes
+    ? await Promise.all(chosen.map((page) => openPage(page, summary.pageBytes ?? Buffer.alloc(0))))
+    : await readPages(tail, chosen);
+  return { framing, compression: 'gzip', count, first, last, pages: loaded };
 }
 
-/** Reads the object from `from` to its end, and what of the index lies before that. */
-async function readTail(
-  store: ObjectStore,
-  object: HeadedObject,
-  from: number,
-  signal: AbortSignal | undefined,
-): Promise<OffsetIndex> {
-  if (object.size < TRAILER_LENGTH) {
-    throw new S3BatchError('OBJECT_FOREIGN', `${object.key} is too small to hold an offset index`);
+/** An object's last bytes as far as they were read; more are fetched when they are asked for. */
+class Tail {
+  #from: number;
+  #bytes: Buffer = Buffer.alloc(0);
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly object: HeadedObject,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    this.#from = object.size;
   }
-  const range = (offset: number, end: number) => readRange(store, object, offset, end - offset, signal);
-  const tail = await range(from, object.size);
-  let trailer;
-  try {
-    trailer = readTrailer(tail, object.size);
-  } catch (error) {
-    if (object.summary || !(error instanceof S3BatchError) || error.code !== 'OBJECT_FOREIGN') throw error;
-    // A plain object whose attributes were lost: its index is the sidecar, if it is ours at all.
-    return readSidecar(store, object, signal, error);
+
+  /** Fetches everything from `offset` on. */
+  async load(offset: number): Promise<void> {
+    if (offset >= this.#from) return;
+    this.#bytes = Buffer.concat([await this.#fetch(offset, this.#from - offset), this.#bytes]);
+    this.#from = offset;
   }
-  const members =
-    trailer.offset >= from
-      ? tail.subarray(trailer.offset - from, trailer.offset - from + trailer.length)
-      : Buffer.concat([await range(trailer.offset, from), tail]).subarray(0, trailer.length);
+
+  async range(offset: number, length: number): Promise<Buffer> {
+    const start = offset - this.#from;
+    if (start >= 0) return this.#bytes.subarray(start, start + length);
+    return this.#fetch(offset, length);
+  }
+
+  async #fetch(offset: number, length: number): Promise<Buffer> {
+    const { bucket, key, etag } = this.object;
+    if (length > DEFAULT_MAX_INDEX) throw tooLarge(key, length);
+    const options = { etag, ...(this.signal && { signal: this.signal }) };
+    const { bytes } = await this.store.getRange(bucket, key, { offset, length }, options);
+    return bytes;
+  }
+}
+
+function tooLarge(key: string, length: number): S3BatchError {
+  return new S3BatchError(
+    'OBJECT_TOO_LARGE',
+    `the offset index of ${key} takes ${length} bytes, more than the ${DEFAULT_MAX_INDEX} that this reader takes`,
+  );
+}
+
+/** Without a map in the attributes: trailer and directory first, unless the whole index is small. */
+async function readByDirectory(tail: Tail, object: HeadedObject, wanted: PageChoice): Promise<ObjectIndex> {
+  const trailer = await readTail(tail, object);
+  const directoryOffset = trailer.offset + trailer.length - trailer.directoryLength;
+  await tail.load(trailer.length <= READ_WHOLE ? trailer.offset : directoryOffset);
+  const members = await tail.range(directoryOffset, trailer.directoryLength);
   const compressed = joinIndexMembers(members, trailer.checksum);
-  const index = new OffsetIndex(await inflateIndex(compressed, trailer.size), trailer.offset);
-  if (index.count !== trailer.count) {
+  const json = await inflateIndex(compressed, trailer.directorySize);
+  const directory = parseDirectory(json, trailer.offset, trailer.length - trailer.directoryLength);
+  if (directory.count !== trailer.count) {
     throw new S3BatchError('OBJECT_CORRUPT', `the trailer and the index of ${object.key} disagree`);
   }
-  return index;
+  const { framing, compression, count, first, last, pages } = directory;
+  const chosen = pages.filter((_, number) => wanted(pages, number));
+  return { framing, compression, count, first, last, pages: await readPages(tail, chosen) };
 }
 
-async function readRange(
-  store: ObjectStore,
-  object: HeadedObject,
-  offset: number,
-  length: number,
-  signal: AbortSignal | undefined,
-): Promise<Buffer> {
-  if (length > DEFAULT_MAX_INDEX) {
-    throw new S3BatchError(
-      'OBJECT_TOO_LARGE',
-      `the offset index of ${object.key} takes ${length} bytes, more than the ${DEFAULT_MAX_INDEX} that this reader takes`,
-    );
+async function readTail(tail: Tail, { key, size, summary }: HeadedObject): Promise<Trailer> {
+  if (size < TRAILER_LENGTH) {
+    throw new S3BatchError('OBJECT_FOREIGN', `${key} is too small to hold an offset index`);
   }
-  const part = await store.getRange(
-    object.bucket,
-    object.key,
-    { offset, length },
-    { etag: object.etag, ...(signal && { signal }) },
-  );
-  return part.bytes;
+  const location = summary?.index;
+  if (location === undefined || location === 'sidecar') await tail.load(Math.max(0, size - SUFFIX));
+  else {
+    const { offset, length, directoryLength } = location;
+    await tail.load(length <= READ_WHOLE ? offset : offset + length - directoryLength);
+  }
+  return readTrailer(await tail.range(size - TRAILER_LENGTH, TRAILER_LENGTH), size);
 }
 
+/** Reads pages with as few requests as they lie together. */
+async function readPages(tail: Tail, pages: readonly PageEntry[]): Promise<IndexPage[]> {
+  const spans = pages.map((page) => ({ offset: page.indexOffset, length: page.indexLength, page }));
+  const loaded: IndexPage[] = [];
+  for (const { offset, length, parts } of mergeSpans(spans, MERGE_PAGES)) {
+    const bytes = await tail.range(offset, length);
+    for (const { offset: at, length: own, page } of parts) {
+      loaded.push(await openPage(page, joinIndexMembers(bytes.subarray(at - offset, at - offset + own))));
+    }
+  }
+  return loaded;
+}
+
+async function openPage(page: PageEntry, compressed: Buffer): Promise<IndexPage> {
+  return checkedPage(await inflateIndex(compressed, page.size), page);
+}
+
+function checkedPage(json: Buffer, page: Pick<PageEntry, 'offset' | 'length' | 'records'>): IndexPage {
+  const opened = new IndexPage(json, page);
+  if (opened.count === page.records) return opened;
+  throw new S3BatchError('OBJECT_CORRUPT', 'a page of the offset index and its entry in the map disagree');
+}
+
+/** The index of a plain object: an object of its own, with one page a line. */
 async function readSidecar(
   store: ObjectStore,
   object: HeadedObject,
   signal: AbortSignal | undefined,
-  foreign?: S3BatchError,
-): Promise<OffsetIndex> {
+): Promise<ObjectIndex> {
   const key = object.key + SIDECAR_SUFFIX;
   let bytes: Buffer;
   try {
-    const part = await store.getRange(
-      object.bucket,
-      key,
-      { offset: 0, length: DEFAULT_MAX_INDEX },
-      signal ? { signal } : {},
-    );
-    if (part.size > part.bytes.length) {
-      throw new S3BatchError(
-        'OBJECT_TOO_LARGE',
-        `${key} is ${part.size} bytes, more than the ${DEFAULT_MAX_INDEX} that this reader takes`,
-      );
-    }
+    const range = { offset: 0, length: DEFAULT_MAX_INDEX };
+    const part = await store.getRange(object.bucket, key, range, signal ? { signal } : {});
+    if (part.size > part.bytes.length) throw tooLarge(object.key, part.size);
     bytes = part.bytes;
   } catch (error) {
     if (!(error instanceof S3BatchError) || error.code !== 'OBJECT_MISSING') throw error;
-    throw (
-      foreign ??
-      new S3BatchError(
-        'OBJECT_FOREIGN',
-        `the offset index of ${object.key} is missing: it should be the object ${key}`,
-        {
-          cause: error,
-        },
-      )
+    throw new S3BatchError(
+      'OBJECT_FOREIGN',
+      `${object.key} has no offset index: it does not end in one, and there is no object ${key}`,
+      { cause: error },
     );
   }
-  // A gzip stream ends in the size of what it holds; the bound on it is checked before anything is decompressed.
+  // A gzip stream ends in the size of what it holds; it is checked before anything is decompressed.
   const size = bytes.length >= 4 ? bytes.readUInt32LE(bytes.length - 4) : 0;
-  const index = new OffsetIndex(await inflateIndex(bytes, size), object.size);
-  if (object.summary && object.summary.batch !== index.batch) {
+  const pages = pagesOfLines(await inflateIndex(bytes, size), object.size);
+  const [page] = pages;
+  if (!page || (object.summary && object.summary.batch !== page.batch)) {
     throw new S3BatchError('OBJECT_CHANGED', `${key} is the index of another object than ${object.key}`);
   }
-  return index;
+  const { framing, compression } = page;
+  return {
+    framing,
+    compression,
+    count: pages.reduce((sum, { count }) => sum + count, 0),
+    first: Math.min(...pages.map(({ first }) => first)),
+    last: Math.max(...pages.map(({ last }) => last)),
+    pages,
+  };
+}
+
+function pagesOfLines(lines: Buffer, dataLength: number): IndexPage[] {
+  const pages: IndexPage[] = [];
+  let offset = 0;
+  for (let at = 0; at < lines.length;) {
+    const end = lines.indexOf(0x0a, at);
+    if (end < 0) break;
+    const page = new IndexPage(lines.subarray(at, end), { offset });
+    offset = page.end;
+    pages.push(page);
+    at = end + 1;
+  }
+  if (offset !== dataLength) {
+    throw new S3BatchError(
+      'OBJECT_CHANGED',
+      'the sidecar index does not cover the object: it is of another one',
+    );
+  }
+  return pages;
 }

@@ -17,7 +17,8 @@ export class BatchStatus {
     private readonly node: Node,
     private readonly writer: BatchWriter,
   ) {
-    this.#show();
+    // A node that takes over open batches shows their age from its start on.
+    this.#follow();
   }
 
   /** Something happened: shows it soon, and goes on while batches are open, since their age changes. */
@@ -25,8 +26,7 @@ export class BatchStatus {
     if (this.#timer || this.#stopped) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#show();
-      if (this.writer.openRecords > 0) this.changed();
+      this.#follow();
     }, EVERY);
     this.#timer.unref();
   }
@@ -34,6 +34,11 @@ export class BatchStatus {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+  }
+
+  #follow(): void {
+    this.#show();
+    if (this.writer.openRecords > 0) this.changed();
   }
 
   #show(): void {

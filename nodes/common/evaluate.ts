@@ -15,7 +15,9 @@ export async function evaluate(
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     RED.util.evaluateNodeProperty(value, type, node, message, (error, result: unknown) => {
-      if (error) reject(error);
+      // Node-RED says so when the object that should have the property is missing.
+      if (error instanceof TypeError && type === 'msg') resolve(undefined);
+      else if (error) reject(error);
       else resolve(result);
     });
   });

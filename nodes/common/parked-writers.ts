@@ -5,7 +5,8 @@ import type { S3BatchError } from '../../lib/errors';
 
 /** Who hears of a writer's uploads: the node that has it at the time. */
 export interface WriterListener {
-  stored(object: StoredObject): void;
+  /** Something was stored: `untold` has it. */
+  stored(): void;
   failed(error: S3BatchError, upload: Upload, pauseMs: number): void;
 }
 
@@ -13,7 +14,7 @@ export interface WriterListener {
 export interface WriterSlot {
   writer: BatchWriter;
   listener: WriterListener | undefined;
-  /** What was stored while no node listened, for the next one to tell. */
+  /** What was stored and is not told yet: no node was there, or those behind it were not. */
   untold: StoredObject[];
 }
 
@@ -25,12 +26,15 @@ interface FlowsStopping {
 }
 
 /**
- * Writers between two deploys. A node that closes for a deploy parks its writer with all its batches; the node of
- * the same id that the deploy makes takes it up. What nobody takes up is uploaded.
+ * Writers between two deploys. A node that closes parks its writer with all its batches; the node of the same id that
+ * is started next takes it up. What nobody takes up is uploaded.
  */
 export class ParkedWriters {
   readonly #slots = new Map<string, WriterSlot>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** Those of nodes that are gone, until everything of theirs is stored. */
+  readonly #finishing = new Set<WriterSlot>();
+  #starting: (() => void)[] = [];
   #deploying = false;
 
   constructor(private readonly RED: NodeAPI) {
@@ -38,8 +42,10 @@ export class ParkedWriters {
     // be told, the node takes it for a stop and uploads: also safe, only with smaller objects.
     RED.events.on('flows:stopping', ({ diff }: FlowsStopping) => {
       this.#deploying = diff !== undefined && diff !== null && 'globalConfigChanged' in diff;
+      if (!this.#deploying) this.#tellUnstored();
     });
     RED.events.on('flows:started', () => {
+      for (const started of this.#starting.splice(0)) started();
       for (const id of [...this.#slots.keys()]) this.#abandon(id);
     });
   }
@@ -47,6 +53,11 @@ export class ParkedWriters {
   /** True while flows stop for a deploy, so that a node of the same id may follow. */
   get deploying(): boolean {
     return this.#deploying;
+  }
+
+  /** Calls back once all nodes of the flows are there: what a node sends before that may find nobody. */
+  whenStarted(callback: () => void): void {
+    this.#starting.push(callback);
   }
 
   park(id: string, slot: WriterSlot): void {
@@ -68,26 +79,39 @@ export class ParkedWriters {
     return slot;
   }
 
-  /** Uploads what nobody took up, for as long as it takes. */
+  /** Seals and uploads everything of a writer whose node is gone, for as long as it takes; the log tells how it goes. */
+  finish(id: string, slot: WriterSlot): void {
+    const { writer } = slot;
+    const { log } = this.RED;
+    slot.listener = {
+      stored: () => {
+        for (const object of slot.untold.splice(0))
+          log.info(`[s3-batch-out:${id}] stored ${object.bucket}/${object.key} of the node that is gone`);
+        if (writer.openRecords === 0) this.#finishing.delete(slot);
+      },
+      failed: (error, { batch }) => {
+        log.warn(
+          `[s3-batch-out:${id}] ${batch.count} records of the node that is gone still wait: ${error.message}`,
+        );
+      },
+    };
+    if (writer.openRecords === 0) return;
+    this.#finishing.add(slot);
+    writer.sealAll('close');
+  }
+
   #abandon(id: string): void {
     const slot = this.take(id);
-    if (slot) finishWithoutNode(this.RED, id, slot);
+    if (slot) this.finish(id, slot);
   }
-}
 
-/** Seals and uploads everything of a writer whose node is gone; the log tells how it goes. */
-export function finishWithoutNode(RED: NodeAPI, id: string, slot: WriterSlot): void {
-  const { writer } = slot;
-  if (writer.openRecords === 0) return;
-  slot.listener = {
-    stored: (object) => {
-      RED.log.info(`[s3-batch-out:${id}] stored ${object.bucket}/${object.key} of the node that is gone`);
-    },
-    failed: (error, { batch }) => {
-      RED.log.warn(
-        `[s3-batch-out:${id}] ${batch.count} records of the node that is gone still wait: ${error.message}`,
-      );
-    },
-  };
-  writer.sealAll('close');
+  /** No node is left that could wait for these when the process stops. */
+  #tellUnstored(): void {
+    const slots = [...this.#slots.values(), ...this.#finishing];
+    const records = slots.reduce((sum, { writer }) => sum + writer.openRecords, 0);
+    if (records === 0) return;
+    this.RED.log.error(
+      `[s3-batch-out] ${records} records of nodes that are gone are not stored yet: if Node-RED ends now, they are lost`,
+    );
+  }
 }

@@ -1,7 +1,9 @@
+import { types } from 'node:util';
+
 import { messageOf, S3BatchError } from '../../lib/errors';
 
 /**
- * The bytes of a payload: a Buffer as it is, text as UTF-8, anything else as JSON.
+ * The bytes of a payload: a Buffer, a typed array or an ArrayBuffer as it is, text as UTF-8, anything else as JSON.
  * @throws PAYLOAD_MISSING, PAYLOAD_INVALID
  */
 export function payloadBytes(payload: unknown): Buffer {
@@ -13,8 +15,10 @@ export function payloadBytes(payload: unknown): Buffer {
       'the message has no payload: set msg.payload to a Buffer, a string or an object',
     );
   }
-  if (payload instanceof Uint8Array)
+  // Function nodes have typed arrays of their own, so `instanceof` would not know them.
+  if (ArrayBuffer.isView(payload))
     return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (types.isAnyArrayBuffer(payload)) return Buffer.from(payload);
   let text: unknown;
   try {
     // Text, but undefined for a function or a symbol.

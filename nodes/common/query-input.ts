@@ -1,7 +1,9 @@
+import { types } from 'node:util';
+
 import type { NodeMessage } from 'node-red';
 
 import { S3BatchError } from '../../lib/errors';
-import type { Layout } from '../../lib/layout';
+import { Layout } from '../../lib/layout';
 import type { Query } from '../../lib/query';
 
 /** The members of a query before they are checked: from a dialogue, or of `msg.query`. */
@@ -9,6 +11,8 @@ export type QueryInput = Partial<Record<keyof Query, unknown>>;
 
 const TEXTS = ['bucket', 'series', 'seriesPrefix', 'key', 'keyPrefix'] as const;
 const MEMBERS: readonly string[] = [...TEXTS, 'levels', 'from', 'to'];
+/** Reads times where no layout is chosen. */
+const NO_LAYOUT = new Layout();
 
 /** `msg.query`, or nothing. @throws QUERY_INVALID when it is no query */
 export function queryOf(message: NodeMessage): QueryInput {
@@ -49,27 +53,42 @@ export function checkQuery(input: QueryInput, layout: Layout | undefined): Query
 function timeOf(name: string, value: unknown, layout: Layout | undefined): number | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   const time =
-    value instanceof Date
+    // Function nodes have a Date of their own, so `instanceof` would not know it.
+    types.isDate(value)
       ? value.getTime()
       : typeof value === 'number'
         ? value
         : typeof value === 'string'
-          ? (layout?.parseTime(value) ?? Date.parse(value))
-          : NaN;
-  if (Number.isFinite(time)) return time;
+          ? (layout ?? NO_LAYOUT).parseTime(value)
+          : undefined;
+  if (time !== undefined && Number.isFinite(time)) return time;
   throw new S3BatchError(
     'QUERY_INVALID',
     `${name} is no time: give ISO 8601, ms since 1970, or the format of the layout's record time`,
   );
 }
 
-function levelsOf(value: unknown): Record<string, string | readonly string[]> {
+/** The levels of the dialogue, with those of `msg.query` in their place. @throws QUERY_INVALID */
+export function mergeLevels(dialogue: Record<string, unknown>, asked: unknown): Record<string, unknown> {
+  return { ...dialogue, ...membersOf(asked) };
+}
+
+/** The name of one object, if any is asked for. @throws QUERY_INVALID */
+export function objectNameOf(value: unknown): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value === 'string') return value;
+  throw new S3BatchError('QUERY_INVALID', "the object's name must be text");
+}
+
+function membersOf(value: unknown): object {
   if (value === undefined || value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new S3BatchError('QUERY_INVALID', "levels must be an object such as {'PLANT-ID': 'PLANT-7'}");
-  }
+  if (typeof value === 'object' && !Array.isArray(value)) return value;
+  throw new S3BatchError('QUERY_INVALID', "levels must be an object such as {'PLANT-ID': 'PLANT-7'}");
+}
+
+function levelsOf(value: unknown): Record<string, string | readonly string[]> {
   const levels: Record<string, string | readonly string[]> = {};
-  for (const [level, wanted] of Object.entries(value as Record<string, unknown>)) {
+  for (const [level, wanted] of Object.entries(membersOf(value) as Record<string, unknown>)) {
     if (wanted === undefined || wanted === null || wanted === '') continue;
     if (typeof wanted === 'string') levels[level] = wanted;
     else if (Array.isArray(wanted) && wanted.every((one) => typeof one === 'string')) levels[level] = wanted;

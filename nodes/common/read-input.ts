@@ -45,12 +45,23 @@ function checkMatch(object: unknown): void {
     ['newline', 'length', 'none'].includes(object.framing as string) &&
     ['gzip', 'none'].includes(object.compression as string) &&
     Array.isArray(object.blocks) &&
-    (object.blocks as unknown[]).every(isBlock);
+    (object.blocks as unknown[]).every(isBlock) &&
+    follow(object.blocks as { offset: number; length: number }[]);
   if (!right)
     throw new S3BatchError(
       'QUERY_INVALID',
       'payload.objects is not what offset-index answers: pass it on unchanged, or leave out whole entries only',
     );
+}
+
+/** Whether each block begins where the one before ends, or behind that: requests are merged on that ground. */
+function follow(blocks: readonly { offset: number; length: number }[]): boolean {
+  let end = 0;
+  for (const { offset, length } of blocks) {
+    if (offset < end) return false;
+    end = offset + length;
+  }
+  return true;
 }
 
 function isBlock(block: unknown): boolean {
@@ -62,7 +73,9 @@ function isBlock(block: unknown): boolean {
       (entry) =>
         isObject(entry) &&
         [entry.start, entry.length, entry.flags].every(isCount) &&
-        typeof entry.key === 'string',
+        typeof entry.key === 'string' &&
+        (entry.lineBreaks === undefined ||
+          (Array.isArray(entry.lineBreaks) && entry.lineBreaks.every(isCount))),
     )
   );
 }

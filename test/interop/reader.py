@@ -15,6 +15,7 @@ import re
 import sys
 import zlib
 from datetime import datetime, timedelta, timezone
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 VERSION = 1
@@ -177,7 +178,10 @@ def index_from_end(obj, start):
 
 def index_from_sidecar(obj):
     compressed = obj.sidecar()
-    return parse_index(compressed, number(compressed, len(compressed) - 4, 4)), obj.size
+    index = parse_index(compressed, number(compressed, len(compressed) - 4, 4))
+    batch = joined(obj.attributes, "batch")
+    check(batch is None or unquote(batch) == index.get("batch"), "the sidecar belongs to another object")
+    return index, obj.size
 
 
 def joined(attributes, name):

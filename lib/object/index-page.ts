@@ -2,8 +2,8 @@ import { S3BatchError } from '../errors';
 import { RecordFlag } from '../record';
 import type { Compression, KeyFormat } from './format';
 import type { Framing } from './framing';
-import type { IndexJson } from './index-json';
-import { check, parseIndex } from './parse-index';
+import type { IndexPageJson } from './index-json';
+import { check, parseIndexPage } from './parse-index';
 
 /** Bytes of a decompressed block that a reader takes into memory, unless told otherwise. */
 export const DEFAULT_MAX_BLOCK = 256 * 1024 * 1024;
@@ -21,17 +21,17 @@ export interface Block {
   length: number;
   /** Bytes after decompression. */
   size: number;
-  /** Place of its first record. */
+  /** Place of its first record in the page. */
   first: number;
   records: number;
 }
 
 /**
- * The decoded offset index of one object: per record, by its place in the object, the columns; about 24 bytes a
+ * A decoded page of an object's offset index: per record, by its place in the page, the columns; about 24 bytes a
  * record. Every number has been checked against the object's size, so nothing in it can ask for more memory than
  * `limits` allow.
  */
-export class OffsetIndex {
+export class IndexPage {
   readonly batch: string;
   readonly framing: Framing;
   readonly compression: Compression;
@@ -42,6 +42,8 @@ export class OffsetIndex {
   readonly topics: readonly string[];
   readonly series: readonly string[];
   readonly blocks: readonly Block[];
+  /** Where its blocks end in the object. */
+  readonly end: number;
   /** Per series, the place of its first record; one more entry than series, the last is `count`. */
   readonly seriesStart: Uint32Array;
   /** Record time, ms since 1970. */
@@ -55,12 +57,13 @@ export class OffsetIndex {
   readonly #lineBreaks: ReadonlyMap<number, readonly number[]>;
 
   /**
-   * @param bytes the index's JSON: untrusted
-   * @param dataLength bytes that all blocks take in the object
+   * @param bytes the page's JSON: untrusted
+   * @param span where the page's blocks lie in the object; their length, as far as it is known
    * @throws OBJECT_VERSION, OBJECT_CORRUPT, OBJECT_TOO_LARGE
    */
-  constructor(bytes: Buffer, dataLength: number, limits: IndexLimits = {}) {
-    const json = parseIndex(bytes);
+  constructor(bytes: Buffer, span: { offset: number; length?: number }, limits: IndexLimits = {}) {
+    const json = parseIndexPage(bytes);
+    check(json.offset === span.offset, 'page offset');
     const { count } = json;
     check(
       count > 0 && json.records.length.length === count && json.records.time.length === count,
@@ -85,7 +88,9 @@ export class OffsetIndex {
     this.flags = expandRuns(json.records.flags, new Uint16Array(count), 0xffff, 'flags');
     this.seriesStart = seriesStarts(json, count);
     this.time = times(json, this.seriesStart);
-    this.blocks = blocksOf(json, this.length, dataLength, limits.maxBlock ?? DEFAULT_MAX_BLOCK);
+    this.blocks = blocksOf(json, this.length, limits.maxBlock ?? DEFAULT_MAX_BLOCK);
+    this.end = json.offset + json.blocks.length.reduce((sum, length) => sum + length, 0);
+    check(span.length === undefined || this.end === span.offset + span.length, 'page length');
     this.#lineBreaks = lineBreaksOf(json, this.flags);
   }
 
@@ -126,15 +131,16 @@ function oneOf<T extends string>(value: string, allowed: readonly T[], what: str
   return found;
 }
 
-function recordLengths(json: IndexJson): Uint32Array {
+function recordLengths({ records }: IndexPageJson): Uint32Array {
+  const { shortest } = records;
   check(
-    json.records.length.every((length) => length <= 0xffffffff),
+    records.length.every((length) => shortest + length <= 0xffffffff),
     'record lengths',
   );
-  return Uint32Array.from(json.records.length);
+  return Uint32Array.from(records.length, (length) => shortest + length);
 }
 
-function lineBreaksOf(json: IndexJson, flags: Uint16Array): Map<number, readonly number[]> {
+function lineBreaksOf(json: IndexPageJson, flags: Uint16Array): Map<number, readonly number[]> {
   const lineBreaks = new Map<number, readonly number[]>();
   for (const [key, breaks] of Object.entries(json.records.lineBreaks)) {
     const place = Number(key);
@@ -163,7 +169,7 @@ function expandRuns<T extends Uint16Array | Uint32Array>(
   return target;
 }
 
-function seriesStarts(json: IndexJson, count: number): Uint32Array {
+function seriesStarts(json: IndexPageJson, count: number): Uint32Array {
   const counts = json.records.series;
   check(counts.length === json.series.length, 'series');
   const starts = new Uint32Array(counts.length + 1);
@@ -177,7 +183,7 @@ function seriesStarts(json: IndexJson, count: number): Uint32Array {
   return starts;
 }
 
-function times(json: IndexJson, seriesStart: Uint32Array): Float64Array {
+function times(json: IndexPageJson, seriesStart: Uint32Array): Float64Array {
   const { time, timeUnit } = json.records;
   const result = new Float64Array(time.length);
   for (let number = 0; number + 1 < seriesStart.length; number++) {
@@ -191,10 +197,10 @@ function times(json: IndexJson, seriesStart: Uint32Array): Float64Array {
   return result;
 }
 
-function blocksOf(json: IndexJson, lengths: Uint32Array, dataLength: number, maxBlock: number): Block[] {
+function blocksOf(json: IndexPageJson, lengths: Uint32Array, maxBlock: number): Block[] {
   const { length, size, records } = json.blocks;
   check(length.length === size.length && size.length === records.length, 'blocks');
-  let offset = 0;
+  let { offset } = json;
   let first = 0;
   const blocks = length.map((bytes, number): Block => {
     const block = {
@@ -207,7 +213,7 @@ function blocksOf(json: IndexJson, lengths: Uint32Array, dataLength: number, max
     };
     offset += bytes;
     first += block.records;
-    check(offset <= dataLength && block.records > 0 && first <= lengths.length, 'blocks');
+    check(Number.isSafeInteger(offset) && block.records > 0 && first <= lengths.length, 'blocks');
     let sum = 0;
     for (let place = block.first; place < first; place++) sum += lengths[place] ?? 0;
     check(sum === block.size, 'block sizes');
@@ -220,6 +226,6 @@ function blocksOf(json: IndexJson, lengths: Uint32Array, dataLength: number, max
     check(json.compression === 'gzip' ? block.size <= bytes * 1032 : block.size === bytes, 'block sizes');
     return block;
   });
-  check(offset === dataLength && first === lengths.length, 'blocks');
+  check(first === lengths.length, 'blocks');
   return blocks;
 }

@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { createRequire } from 'node:module';
+import { inspect } from 'node:util';
+
+import type { Node, NodeInitializer, NodeMessage, NodeStatus } from 'node-red';
+
+import archiveLayout from '../../nodes/archive-layout';
+import batchFlush from '../../nodes/batch-flush';
+import offsetIndex from '../../nodes/offset-index';
+import s3BatchOut from '../../nodes/s3-batch-out';
+import s3Connection from '../../nodes/s3-connection';
+import s3RangeIn from '../../nodes/s3-range-in';
+import type { DeploymentType, FlowNode } from './node-red-process';
+
+/** What Node-RED logs. */
+export interface LogEntry {
+  level: number;
+  id?: string;
+  type?: string;
+  msg: unknown;
+}
+
+/** That a node has called `done`. */
+export interface Completion {
+  node: string;
+  message: NodeMessage;
+  error: Error | undefined;
+}
+
+type Credentials = Record<string, Record<string, string>>;
+
+interface CompleteEvent {
+  msg: NodeMessage;
+  error?: unknown;
+  node: { id: string };
+}
+
+/** What the test helper has inside; it publishes no types. */
+interface TestHelper {
+  load(nodes: NodeInitializer[], flow: FlowNode[], credentials: Credentials): Promise<void>;
+  unload(): Promise<void>;
+  getNode(id: string): Node | null;
+  settings(settings: object): object;
+  request(): { post(path: string): Promise<{ status: number }> };
+  _redNodes: {
+    setFlows(flows: FlowNode[], credentials: Credentials | null, type: string): Promise<unknown>;
+    loadFlows(forceStart: boolean): Promise<unknown>;
+    getFlows(): { flows: FlowNode[] };
+  };
+  _events: EventEmitter;
+  _log: { addHandler(handler: EventEmitter): void; removeHandler(handler: EventEmitter): void };
+}
+
+interface Hooks {
+  add(name: string, hook: (event: never) => void): void;
+  remove(name: string): void;
+}
+
+const load = createRequire(__filename);
+const helper = load('node-red-node-test-helper') as TestHelper;
+const { hooks } = load('@node-red/util') as { hooks: Hooks };
+
+export const LEVEL = { error: 20, warn: 30, info: 40, debug: 50 } as const;
+
+const NODES: NodeInitializer[] = [
+  archiveLayout,
+  batchFlush,
+  offsetIndex,
+  s3BatchOut,
+  s3Connection,
+  s3RangeIn,
+];
+/** Node-RED's own nodes, beside those that the helper knows. */
+const CORE: Record<string, string> = {
+  join: '@node-red/nodes/core/sequence/17-split.js',
+  'mqtt in': '@node-red/nodes/core/network/10-mqtt.js',
+  function: '@node-red/nodes/core/function/10-function.js',
+};
+
+/** A rejection that nobody handles ends a Node-RED with all its flows, so it fails whatever test it falls into. */
+const unhandled: unknown[] = [];
+process.on('unhandledRejection', (reason) => {
+  unhandled.push(reason);
+});
+
+/** Node-RED's runtime in this process, with the nodes of this package and one flow. */
+export class FlowRunner {
+  readonly logs: LogEntry[] = [];
+  readonly completions: Completion[] = [];
+  readonly #statuses = new Map<string, NodeStatus[]>();
+  readonly #received = new Map<string, NodeMessage[]>();
+  readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #logHandler = new EventEmitter();
+  #sent = 0;
+  #credentials: Credentials = {};
+
+  constructor() {
+    this.#logHandler.on('log', (entry: LogEntry) => {
+      this.logs.push(entry);
+      this.#changes.emit('change');
+    });
+  }
+
+  async load(flow: FlowNode[], settings: object = {}): Promise<void> {
+    helper.settings(settings);
+    // Every load of the nodes listens anew.
+    helper._events.setMaxListeners(0);
+    helper._events.on('node-status', this.#onStatus);
+    helper._log.addHandler(this.#logHandler);
+    hooks.add('onReceive.test', ({ msg, destination }: { msg: NodeMessage; destination: { id: string } }) => {
+      this.#add(this.#received, destination.id, msg);
+    });
+    hooks.add('onComplete.test', ({ msg, error, node }: CompleteEvent) => {
+      this.completions.push({ node: node.id, message: msg, error: error as Error | undefined });
+      this.#changes.emit('change');
+    });
+    const types = new Set(flow.map(({ type }) => type));
+    const core = Object.entries(CORE).filter(([type]) => types.has(type));
+    const nodes = [...NODES, ...core.map(([, module]) => load(module) as NodeInitializer)];
+    this.#credentials = {};
+    await helper.load(nodes, this.#withoutCredentials(flow), this.#credentials);
+  }
+
+  /** Deploys another flow as the editor does. */
+  async deploy(flow: FlowNode[], type: DeploymentType = 'full'): Promise<void> {
+    const started = once(helper._events, 'flows:started');
+    if (type === 'reload') await helper._redNodes.loadFlows(true);
+    else await helper._redNodes.setFlows(this.#withoutCredentials(flow), this.#credentials, type);
+    await started;
+  }
+
+  /** Stops all nodes as the end of the process does. */
+  async unload(): Promise<void> {
+    try {
+      await helper.unload();
+    } finally {
+      helper._events.off('node-status', this.#onStatus);
+      helper._log.removeHandler(this.#logHandler);
+      hooks.remove('*.test');
+    }
+  }
+
+  node(id: string): Node {
+    const node = helper.getNode(id);
+    assert.ok(node, `the node ${id} runs`);
+    return node;
+  }
+
+  get flows(): FlowNode[] {
+    return helper._redNodes.getFlows().flows;
+  }
+
+  async post(path: string): Promise<number> {
+    return (await helper.request().post(path)).status;
+  }
+
+  /** Hands a message to a node, and answers when the node has called `done`: with its error, if any. */
+  async send(id: string, message: object): Promise<Error | undefined> {
+    const sent = this.give(id, message);
+    await this.until(`${id} to be done`, () => this.completionsOf(sent).length > 0);
+    return this.completionsOf(sent)[0]?.error;
+  }
+
+  /** Hands a message to a node, and answers it as it was handed over. */
+  give(id: string, message: object): NodeMessage {
+    const sent = { ...message, _msgid: `test-${++this.#sent}` };
+    this.node(id).receive(sent);
+    return sent;
+  }
+
+  /** Each time that a node has called `done` for this message. */
+  completionsOf(message: NodeMessage): Completion[] {
+    return this.completions.filter((completion) => completion.message === message);
+  }
+
+  /** What a node has received, first to last. */
+  received(id: string): NodeMessage[] {
+    return this.#received.get(id) ?? [];
+  }
+
+  /** Waits until a node has received so many messages, and answers them all. */
+  async receives(id: string, count: number): Promise<NodeMessage[]> {
+    await this.until(`${id} to receive ${count}`, () => this.received(id).length >= count);
+    return this.received(id);
+  }
+
+  /** Every status that a node has shown, first to last. */
+  statuses(id: string): NodeStatus[] {
+    return this.#statuses.get(id) ?? [];
+  }
+
+  status(id: string): { fill?: string; shape?: string; text?: string } {
+    return (this.statuses(id).at(-1) ?? {}) as { text?: string };
+  }
+
+  /** Log lines of this level as text. */
+  logged(level: keyof typeof LEVEL): string[] {
+    return this.logs.filter((entry) => entry.level === LEVEL[level]).map(({ msg }) => textOf(msg));
+  }
+
+  /** Waits until a condition holds; it is asked whenever something happens here, and now and then. */
+  async until(what: string, condition: () => boolean, ms = 8000): Promise<void> {
+    const end = performance.now() + ms;
+    while (!condition()) {
+      if (performance.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}; ${this.#state()}`);
+      const timer = setTimeout(() => this.#changes.emit('change'), 20);
+      await once(this.#changes, 'change');
+      clearTimeout(timer);
+    }
+  }
+
+  /** What may not be there after any test. */
+  check(): void {
+    assert.deepEqual(unhandled.splice(0), [], 'no rejection without a handler');
+    const twice = new Set<NodeMessage>();
+    for (const { message, node } of this.completions) {
+      // The same object may pass several nodes.
+      const key = this.completions.filter((other) => other.message === message && other.node === node);
+      if (key.length > 1) twice.add(message);
+    }
+    assert.deepEqual([...twice], [], 'no message is done twice');
+  }
+
+  #state(): string {
+    const statuses = [...this.#statuses].map(([id, all]) => `${id}: ${all.at(-1)?.text ?? ''}`);
+    return `statuses ${statuses.join(', ')}; log ${this.logs
+      .filter(({ level }) => level <= LEVEL.warn)
+      .map(({ msg }) => textOf(msg))
+      .join(' | ')}`;
+  }
+
+  readonly #onStatus = ({ id, status }: { id: string; status?: NodeStatus }): void => {
+    if (status) this.#add(this.#statuses, id, status);
+  };
+
+  #add<T>(to: Map<string, T[]>, id: string, one: T): void {
+    const list = to.get(id);
+    if (list) list.push(one);
+    else to.set(id, [one]);
+    this.#changes.emit('change');
+  }
+
+  /** Credentials stand apart from the flow, as in a flow file. */
+  #withoutCredentials(flow: FlowNode[]): FlowNode[] {
+    return flow.map(({ credentials, ...node }) => {
+      if (credentials !== undefined) this.#credentials[node.id] = credentials as Record<string, string>;
+      return node;
+    });
+  }
+}
+
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : value instanceof Error ? value.message : inspect(value);
+}
+
+/** A runner for each test of a `describe`; after each, all nodes are stopped and what must never be is looked for. */
+export function useFlows(): { current: FlowRunner } {
+  const runner = { current: new FlowRunner() };
+  beforeEach(() => {
+    runner.current = new FlowRunner();
+  });
+  afterEach(async () => {
+    await runner.current.unload();
+    runner.current.check();
+  });
+  return runner;
+}
