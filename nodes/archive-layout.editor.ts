@@ -82,22 +82,24 @@
   }
 
   function isBucketName(name: string): boolean {
-    return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..');
+    const isReserved =
+      /^(?:xn--|sthree-|amzn-s3-demo-)|(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$|^\d+\.\d+\.\d+\.\d+$/;
+    return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && !isReserved.test(name);
   }
 
-  /** The variables of a template and its text without them; undefined when it is none of plain variables. */
+  /** The variables of a template and its text with x for each; undefined when it is none of plain variables. */
   function readTemplate(template: string): { variables: string[]; text: string } | undefined {
     const variables: string[] = [];
     const text = template.replace(/\{\{\{([^{}]+)\}\}\}|\{\{([^{}]+)\}\}/g, (_tag, ...groups: string[]) => {
       variables.push((groups[0] ?? groups[1] ?? '').replace(/^&/, '').trim());
-      return '';
+      return 'x';
     });
     const isPlain = variables.every((name) => name !== '' && !/^[#^/!>=]/.test(name));
-    return isPlain && !/\{\{|\}\}/.test(text) ? { variables, text } : undefined;
+    return isPlain && !text.includes('{{') ? { variables, text } : undefined;
   }
 
   function isOfRecord(variable: string, names: string[]): boolean {
-    return names.includes(variable) || variable === 'topic' || /^payload[.[]/.test(variable);
+    return names.includes(variable) || variable === 'topic' || /^payload(?:\.[^.\s]|\[)/.test(variable);
   }
 
   /** Which text of the catalogue tells what is wrong with a row; undefined when nothing is. */
@@ -110,7 +112,7 @@
   }
 
   function isTimePattern(pattern: string): boolean {
-    const units = pattern.replace(/'[^']*'/g, ' ').match(/([A-Za-z])\1*/g) ?? [];
+    const units = pattern.replace(/'[^']*'?/g, ' ').match(/([A-Za-z])\1*/g) ?? [];
     return units.every((unit) => TIME_UNIT.test(unit)) && units.some((unit) => /^[yk]/.test(unit));
   }
 
@@ -143,10 +145,13 @@
   function keyProblem(key: string, layout: Layout): string | undefined {
     const { names } = readPattern(setting(layout, 'topic'));
     const field = setting(layout, 'timeField');
-    const known = [...names, 'time', timeName(setting(layout, 'timeSource'), field), field];
+    const times = ['time', timeName(setting(layout, 'timeSource'), field), field, `payload.${field}`];
     // Names in brackets may hold slashes: those are left to the runtime.
     const parts = key === '' || key.includes('[') ? [] : key.split('/');
-    return parts.every((part) => known.includes(part) || isOfRecord(part, names)) ? undefined : 'key';
+    const isTime = (part: string): boolean => part !== '' && times.includes(part) && !names.includes(part);
+    if (!parts.every((part) => isTime(part) || isOfRecord(part, names))) return 'key';
+    const isOnce = (isOne: (part: string) => boolean): boolean => parts.filter(isOne).length <= 1;
+    return isOnce(isTime) && isOnce((part) => part === 'topic') ? undefined : 'keyTwice';
   }
 
   function objectNameProblem(template: string, layout: Layout): string | undefined {
@@ -156,7 +161,8 @@
     if (!read.variables.includes('batch')) return 'objectNameBatch';
     const isKnown = (name: string): boolean =>
       OF_BATCH.includes(name) || /^(?:first|last)\s/.test(name) || isOfRecord(name, names);
-    return read.variables.every(isKnown) ? undefined : 'objectNameVariable';
+    if (!read.variables.every(isKnown)) return 'objectNameVariable';
+    return /(?:^|\/)\.{0,2}(?:\/|$)/.test(read.text) ? 'objectNameSlashes' : undefined;
   }
 
   /** Shows names as code, separated by spaces. */

@@ -8,7 +8,8 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'; // Crockford's base 32, low
  */
 export function newBatchId(now: number): string {
   let time = '';
-  for (let rest = now; time.length < 10; rest = Math.floor(rest / 32))
+  // A clock that was never set may stand before 1970.
+  for (let rest = Math.max(0, Math.floor(now)); time.length < 10; rest = Math.floor(rest / 32))
     time = (ALPHABET[rest % 32] ?? '') + time;
   return time + Array.from(randomBytes(10), (byte) => ALPHABET[byte & 31]).join('');
 }

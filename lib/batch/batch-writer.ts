@@ -1,98 +1,40 @@
 import type { Clock } from '../clock';
 import { systemClock } from '../clock';
 import { S3BatchError } from '../errors';
-import { type Destination, type Layout, Placement } from '../layout';
+import { type Destination, Placement } from '../layout';
 import {
-  type Compression,
+  DEFAULT_MAX_BLOCK,
+  DEFAULT_MAX_INDEX,
   extensionOf,
   type FramedPayload,
   frameOverhead,
   type Framing,
   toLine,
 } from '../object';
-import { RecordFlag } from '../record';
-import type { ObjectStore } from '../store/object-store';
 import { newBatchId } from './batch-id';
-import { OpenBatch, type Settled } from './open-batch';
+import { OpenBatch } from './open-batch';
 import type { SealedBatch, StoredObject, Trigger } from './sealed-batch';
 import { SealTimers } from './seal-timers';
-import { type Upload, type UploadEvents, UploadQueue } from './upload-queue';
-
-/** When a batch is sealed, whichever comes first; 0 switches a limit off. */
-export interface SealLimits {
-  /** Records. */
-  count: number;
-  /** Bytes of records with their frames, before compression. */
-  bytes: number;
-  /** Milliseconds since the batch was opened. */
-  age: number;
-  /** Milliseconds since its last record. */
-  idle: number;
-}
-
-export interface BatchWriterSettings {
-  layout: Layout;
-  store: ObjectStore;
-  limits: SealLimits;
-  framing: Framing;
-  compression: Compression;
-  /** Most bytes of a block before compression. */
-  blockSize: number;
-  /** Uploads at a time. */
-  uploads: number;
-  /** Most bytes of memory that open and unstored batches may hold together. */
-  memory: number;
-  /** Name of this writer for object names. */
-  instance: string;
-}
-
-/** What a writer counts; records but where it says otherwise. */
-export interface WriterCounts {
-  /** Given to `append`: taken or refused. */
-  received: number;
-  refused: number;
-  stored: number;
-  storedObjects: number;
-  /** Topic does not fit the layout. */
-  unmatchedTopic: number;
-  /** No usable time in the payload. */
-  arrivalTime: number;
-  notDecompressed: number;
-  fieldMissing: number;
-}
-
-/** One open batch, for people to see. */
-export interface OpenBatchState {
-  batch: string;
-  bucket: string;
-  /** Name of the object as far as it is settled. */
-  destination: string;
-  count: number;
-  bytes: number;
-  /** ISO 8601. */
-  first: string;
-  last: string;
-  ageSeconds: number;
-}
+import { type Settled, settleInTurns } from './settled';
+import type { BatchWriterSettings } from './settings';
+import { countFlags, noCounts, type OpenBatchState, stateOf } from './state';
+import type { UploadEvents } from './upload';
+import { UploadQueue } from './upload-queue';
 
 /** More destinations than this at once are a mistake in a layout or a stranger's doing; the oldest are sealed. */
 const MAX_OPEN = 1000;
+/** Longest topic that MQTT has, in bytes. */
+const MAX_TOPIC = 65_535;
+/** However the limits are set: one buffer and one PUT take a batch, and readers take its index. */
+const MAX_BATCH = 1024 ** 3;
+const MAX_INDEX = DEFAULT_MAX_INDEX - 1024 ** 2;
 
 /**
  * Batches records by destination, seals each batch when a limit is reached, and uploads it. Everything that
  * `append` took is held until it is stored.
  */
 export class BatchWriter {
-  readonly counts: WriterCounts = {
-    received: 0,
-    refused: 0,
-    stored: 0,
-    storedObjects: 0,
-    unmatchedTopic: 0,
-    arrivalTime: 0,
-    notDecompressed: 0,
-    fieldMissing: 0,
-  };
+  readonly counts = noCounts();
   readonly #open = new Map<string, OpenBatch>();
   readonly #queue: UploadQueue;
   readonly #timers: SealTimers;
@@ -114,7 +56,7 @@ export class BatchWriter {
       },
       failed: events.failed.bind(events),
     };
-    this.#queue = new UploadQueue(settings.store, settings.uploads, settle, clock);
+    this.#queue = new UploadQueue(settings.store, Math.max(1, settings.uploads), settle, clock);
   }
 
   /** Records taken and not stored yet. */
@@ -134,16 +76,7 @@ export class BatchWriter {
 
   get openBatches(): OpenBatchState[] {
     const now = this.#clock.elapsed();
-    return [...this.#open.values()].map((batch) => ({
-      batch: batch.id,
-      bucket: batch.destination.bucket,
-      destination: batch.destination.id,
-      count: batch.count,
-      bytes: batch.bytes,
-      first: new Date(batch.first).toISOString(),
-      last: new Date(batch.last).toISOString(),
-      ageSeconds: Math.round((now - batch.openedAt) / 1000),
-    }));
+    return [...this.#open.values()].map((batch) => stateOf(batch, now));
   }
 
   /**
@@ -163,27 +96,36 @@ export class BatchWriter {
   }
 
   #append(topic: string, payload: Buffer, arrival: number, settled: Settled | undefined): void {
+    if (this.#closed) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
+    // Before anything is made of them that could be larger still.
+    checkTopic(topic);
+    this.#checkSize(payload.length);
     const { layout, framing, limits } = this.#settings;
     const placement = this.#placement;
     layout.resolve(topic, payload, arrival, placement);
     const framed = frame(framing, placement);
     const length = framed.body.length + frameOverhead(framing);
-    this.#checkRoom(length);
-    if (placement.flags !== 0) this.#countFlags(placement.flags);
+    this.#checkSize(length);
+    this.#makeRoom(length);
+    if (placement.flags !== 0) countFlags(this.counts, placement.flags);
 
     let batch = this.#open.get(placement.destination.id);
-    if (batch && limits.bytes > 0 && batch.bytes + length > limits.bytes) {
+    if (batch && batch.bytes + length > Math.min(limits.bytes || MAX_BATCH, MAX_BATCH)) {
       this.#seal(batch, 'bytes');
       batch = undefined;
     }
     batch ??= this.#openBatch(placement.destination);
     const before = batch.allocated;
-    batch.append(placement, framed, limits.idle > 0 ? this.#clock.elapsed() : 0);
+    batch.append(placement, framed, limits.idle > 0 ? this.#clock.elapsed() : batch.appendedAt, settled);
     this.#openAllocated += batch.allocated - before;
-    if (settled) batch.settled.push(settled);
+    this.#sealIfFull(batch);
+  }
 
-    if (limits.count > 0 && batch.count >= limits.count) this.#seal(batch, 'count');
-    else if (limits.bytes > 0 && batch.bytes >= limits.bytes) this.#seal(batch, 'bytes');
+  #sealIfFull(batch: OpenBatch): void {
+    const { count, bytes } = this.#settings.limits;
+    if (count > 0 && batch.count >= count) this.#seal(batch, 'count');
+    else if (bytes > 0 && batch.bytes >= bytes) this.#seal(batch, 'bytes');
+    else if (batch.indexBytes >= MAX_INDEX) this.#seal(batch, 'memory');
   }
 
   /**
@@ -195,8 +137,11 @@ export class BatchWriter {
     for (const batch of [...this.#open.values()]) {
       if (isIn(destination, batch.destination.bucket, this.#nameOf(batch))) this.#seal(batch, 'flush');
     }
-    const uploads = this.#queue.pending.filter(({ batch }) => isIn(destination, batch.bucket, batch.key));
-    const stored = await Promise.all(uploads.map((upload) => upload.stored));
+    // Only the promises are kept: while one object is waited for, the bytes of the others can go.
+    const uploads = this.#queue.pending
+      .filter(({ batch }) => isIn(destination, batch.bucket, batch.key))
+      .map((upload) => upload.stored);
+    const stored = await Promise.all(uploads);
     return stored.filter((object) => object !== undefined);
   }
 
@@ -216,8 +161,13 @@ export class BatchWriter {
     if (!sameObjects) this.sealAll('close');
     this.#settings = settings;
     this.#queue.store = settings.store;
-    this.#queue.parallel = settings.uploads;
-    for (const batch of this.#open.values()) this.#timers.arm(batch, settings.limits);
+    this.#queue.parallel = Math.max(1, settings.uploads);
+    for (const batch of [...this.#open.values()]) {
+      // Without a limit on it, nobody noted when the last record came.
+      if (old.limits.idle === 0) batch.appendedAt = this.#clock.elapsed();
+      this.#timers.arm(batch, settings.limits);
+      this.#sealIfFull(batch);
+    }
     this.#queue.retryNow();
   }
 
@@ -234,29 +184,34 @@ export class BatchWriter {
     this.#closed = true;
     this.sealAll('close');
     this.#queue.retryNow();
-    const uploads: Upload[] = this.#queue.pending;
-    await Promise.race([Promise.all(uploads.map((upload) => upload.stored)), this.#wait(ms)]);
+    const allStored = Promise.all(this.#queue.pending.map((upload) => upload.stored));
+    await new Promise<void>((resolve) => {
+      const deadline = this.#clock.setTimer(resolve, ms);
+      void allStored.then(() => {
+        this.#clock.clearTimer(deadline);
+        resolve();
+      });
+    });
     return this.#queue.stop();
   }
 
-  async #wait(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => this.#clock.setTimer(resolve, ms).unref());
+  #checkSize(length: number): void {
+    const { memory } = this.#settings;
+    if (length <= memory && length <= DEFAULT_MAX_BLOCK) return;
+    throw new S3BatchError(
+      'MESSAGE_TOO_LARGE',
+      memory < DEFAULT_MAX_BLOCK
+        ? `the message takes ${length} bytes, more than the ${memory} bytes of memory that batches may hold: raise the memory limit`
+        : `the message takes ${length} bytes, more than the ${DEFAULT_MAX_BLOCK} that can be read back: send it in parts`,
+    );
   }
 
-  #checkRoom(length: number): void {
+  #makeRoom(length: number): void {
     const { memory } = this.#settings;
-    if (this.#closed) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
-    if (length > memory) {
-      throw new S3BatchError(
-        'MESSAGE_TOO_LARGE',
-        `the message takes ${length} bytes, more than the ${memory} bytes of memory that batches may hold: raise the memory limit`,
-      );
-    }
-    if (this.heldBytes + length <= memory) {
-      // Compressed, the largest batch takes a fraction of its memory.
-      if (this.#openAllocated > memory / 2) this.#sealLargest();
-      return;
-    }
+    const isFull = this.heldBytes + length > memory;
+    // Compressed, the largest batch takes a fraction of its memory. When all is full, nothing else may ever make room.
+    if (this.#openAllocated > memory / 2 || (isFull && !this.#queue.isEncoding)) this.#sealLargest();
+    if (!isFull) return;
     const { error } = this.uploads;
     throw new S3BatchError(
       'MEMORY_FULL',
@@ -312,10 +267,7 @@ export class BatchWriter {
     const { settled } = batch;
     if (settled.length > 0) {
       void upload.stored.then((object) => {
-        settleInTurns(
-          settled,
-          object ? undefined : new S3BatchError('CLOSED', 'the process stopped before the object was stored'),
-        );
+        settleInTurns(settled, object !== undefined);
       });
     }
   }
@@ -331,32 +283,22 @@ export class BatchWriter {
       extension: extensionOf(framing, compression),
     });
   }
-
-  #countFlags(flags: number): void {
-    if (flags & RecordFlag.UNMATCHED_TOPIC) this.counts.unmatchedTopic++;
-    if (flags & RecordFlag.ARRIVAL_TIME) this.counts.arrivalTime++;
-    if (flags & RecordFlag.NOT_DECOMPRESSED) this.counts.notDecompressed++;
-    if (flags & RecordFlag.FIELD_MISSING) this.counts.fieldMissing++;
-  }
 }
 
 function isIn(destination: string | undefined, bucket: string, key: string): boolean {
-  return (
-    destination === undefined ||
-    destination === bucket ||
-    `${bucket}/${key}`.startsWith(`${destination.replace(/\/+$/, '')}/`)
-  );
+  if (destination === undefined) return true;
+  const [wantedBucket, ...beginning] = destination.split('/');
+  return wantedBucket === bucket && key.startsWith(beginning.join('/'));
 }
 
 function frame(framing: Framing, { bytes, json, lineBreaks }: Placement): FramedPayload {
   return framing === 'newline' ? toLine(bytes, json, lineBreaks) : { body: bytes, flags: 0 };
 }
 
-/** Callbacks at a time: each may run a user's flow, and ten thousand in one turn would hold the event loop. */
-const SETTLED_A_TURN = 200;
-
-function settleInTurns(settled: Settled[], error: Error | undefined, from = 0): void {
-  for (const callback of settled.slice(from, from + SETTLED_A_TURN)) callback(error);
-  const next = from + SETTLED_A_TURN;
-  if (next < settled.length) setImmediate(settleInTurns, settled, error, next);
+function checkTopic(topic: string): void {
+  if (topic.length <= MAX_TOPIC) return;
+  throw new S3BatchError(
+    'MESSAGE_TOO_LARGE',
+    `the topic has ${topic.length} characters, more than the ${MAX_TOPIC} bytes that MQTT takes: shorten it`,
+  );
 }

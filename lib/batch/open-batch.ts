@@ -10,9 +10,14 @@ import {
 } from '../object';
 import { ByteChunks } from './byte-chunks';
 import { RecordColumns } from './record-columns';
+import type { Settled } from './settled';
 
-/** Called once: without an error when the record's object is stored, with one when it never will be by this process. */
-export type Settled = (error?: Error) => void;
+/** Bytes of memory, measured, of what is kept once for a topic and series besides their texts, and for a callback. */
+const SOURCE_MEMORY = 1000;
+const SETTLED_MEMORY = 150;
+/** Most bytes of a record's numbers in the offset index; JSON may write a topic's character with six. */
+const RECORD_IN_INDEX = 32;
+const CHARACTER_IN_INDEX = 6;
 
 interface KnownSource {
   series: string;
@@ -31,9 +36,13 @@ export class OpenBatch implements Records {
   bytes = 0;
   first = Infinity;
   last = -Infinity;
+  /** Bytes, at most, that the records will take in the offset index before compression. */
+  indexBytes = 0;
   /** When the last record came, by the clock that never runs backwards. */
   appendedAt: number;
   readonly settled: Settled[] = [];
+  /** Memory of topics, series, line breaks and callbacks. */
+  #aside = 0;
   readonly #bytes = new ByteChunks();
   readonly #columns = new RecordColumns();
   readonly #known = new Map<object, KnownSource>();
@@ -59,10 +68,10 @@ export class OpenBatch implements Records {
 
   /** Bytes of memory that the batch holds. */
   get allocated(): number {
-    return this.#bytes.allocated + this.#columns.allocated;
+    return this.#bytes.allocated + this.#columns.allocated + this.#aside;
   }
 
-  append(placement: Placement, framed: FramedPayload, now: number): void {
+  append(placement: Placement, framed: FramedPayload, now: number, settled: Settled | undefined): void {
     const { body } = framed;
     const length = body.length + frameOverhead(this.framing);
     const position = this.#bytes.take(length);
@@ -77,8 +86,13 @@ export class OpenBatch implements Records {
       position,
       placement.flags | framed.flags,
     );
-    if (framed.lineBreaks) this.#lineBreaks.set(record, framed.lineBreaks);
+    if (framed.lineBreaks) this.#addLineBreaks(record, framed.lineBreaks);
+    if (settled) {
+      this.settled.push(settled);
+      this.#aside += SETTLED_MEMORY;
+    }
     this.bytes += length;
+    this.indexBytes += RECORD_IN_INDEX;
     if (time < this.first) this.first = time;
     if (time > this.last) this.last = time;
     this.appendedAt = now;
@@ -126,7 +140,17 @@ export class OpenBatch implements Records {
     return source;
   }
 
+  #addLineBreaks(record: number, lineBreaks: readonly number[]): void {
+    this.#lineBreaks.set(record, lineBreaks);
+    this.#aside += 8 * lineBreaks.length;
+    for (const entry of lineBreaks)
+      this.indexBytes += entry < 10 ? 2 : entry < 100 ? 3 : entry < 1000 ? 4 : 10;
+  }
+
   #addSource(topic: string, series: string): number {
+    const characters = topic.length + series.length;
+    this.#aside += SOURCE_MEMORY + 2 * characters;
+    this.indexBytes += CHARACTER_IN_INDEX * characters;
     return this.sources.push({ topic, series }) - 1;
   }
 }

@@ -8,7 +8,7 @@ export type Trigger =
   | 'age'
   | 'idle'
   | 'flush'
-  /** The memory of all batches, or their number, came near its limit. */
+  /** The memory of all batches, their number, or the size of one batch's offset index came near its limit. */
   | 'memory'
   /** The node was stopped, removed, or deployed with other settings. */
   | 'close';
@@ -50,9 +50,11 @@ export interface SealedBatch {
   encoded?: EncodedObject;
 }
 
+/** Bytes of memory, measured, of a sealed batch besides its records; its attributes may take 2 KB of them. */
+const MEMORY = 6 * 1024;
+
 /** Bytes of memory that a sealed batch holds. */
-export function heldBytes(batch: SealedBatch): number {
-  const encoded = batch.encoded;
-  if (encoded) return encoded.body.length + (encoded.sidecar?.length ?? 0);
-  return batch.records?.allocated ?? 0;
+export function heldBytes({ encoded, records }: SealedBatch): number {
+  if (encoded) return MEMORY + encoded.body.length + (encoded.sidecar?.length ?? 0);
+  return MEMORY + (records?.allocated ?? 0);
 }

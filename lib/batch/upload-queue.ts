@@ -1,9 +1,12 @@
 import type { Clock, Timer } from '../clock';
 import { type ErrorCode, messageOf, S3BatchError } from '../errors';
-import { encodeObject, SIDECAR_SUFFIX } from '../object';
+import { encodeObject } from '../object';
 import type { ObjectStore } from '../store/object-store';
 import { Pause } from './pause';
 import { heldBytes, type SealedBatch, type StoredObject } from './sealed-batch';
+import { guarded } from './settled';
+import { StorePause } from './store-pause';
+import { type Upload, upload, type UploadEvents } from './upload';
 
 /** Failures that concern the store as a whole: trying the next object would only fail again. */
 const STORE_WIDE: ReadonlySet<ErrorCode> = new Set([
@@ -15,29 +18,18 @@ const STORE_WIDE: ReadonlySet<ErrorCode> = new Set([
   'CLOCK_SKEWED',
 ] as const);
 
-/** One sealed batch on its way into the store. */
-export interface Upload {
-  readonly batch: SealedBatch;
-  /** Resolves when it is stored; with undefined when this process gave it up. Never rejects. */
-  readonly stored: Promise<StoredObject | undefined>;
-  failures: number;
-  /** Why the last attempt failed. */
-  error?: S3BatchError;
-}
+/** Batches encoded at a time: two keep libuv's four threads busy, and each takes memory of its own meanwhile. */
+const ENCODED_AT_A_TIME = 2;
 
 interface Entry extends Upload {
   readonly number: number;
   readonly pause: Pause;
   /** Bytes of memory that it holds. */
   held: number;
+  /** How many objects had been stored when its first attempt began, or when its last one failed. */
+  storedBefore?: number;
   resolve: (object: StoredObject | undefined) => void;
   timer?: Timer;
-}
-
-export interface UploadEvents {
-  stored(object: StoredObject, batch: SealedBatch): void;
-  /** An attempt failed; it will be repeated after `pauseMs`. */
-  failed(error: S3BatchError, upload: Upload, pauseMs: number): void;
 }
 
 /**
@@ -53,10 +45,11 @@ export class UploadQueue {
   #ready: Entry[] = [];
   readonly #active = new Set<Entry>();
   readonly #pausing = new Set<Entry>();
-  readonly #storePause: Pause;
-  #storeTimer: Timer | undefined;
-  #probe = false;
+  /** Those that have an error, first failed first. */
+  readonly #failing = new Set<Entry>();
+  readonly #storePause: StorePause;
   #count = 0;
+  #stored = 0;
   #held = 0;
   #stopped = false;
 
@@ -68,7 +61,9 @@ export class UploadQueue {
   ) {
     this.#events = events;
     this.#clock = clock;
-    this.#storePause = new Pause();
+    this.#storePause = new StorePause(clock, () => {
+      this.#next();
+    });
   }
 
   add(batch: SealedBatch): Upload {
@@ -111,9 +106,15 @@ export class UploadQueue {
     return this.#active.size;
   }
 
+  /** Whether a batch is being encoded, and will soon hold less memory. */
+  get isEncoding(): boolean {
+    return this.#encoding.size > 0;
+  }
+
   /** The failure that uploads are waiting out, if any. */
   get error(): S3BatchError | undefined {
-    return this.pending.find((upload) => upload.error)?.error;
+    const [first] = this.#failing;
+    return first?.error;
   }
 
   /** Bytes of memory that unstored batches hold. */
@@ -123,7 +124,8 @@ export class UploadQueue {
 
   /** Ends all pauses: after a change of settings, or when there is no time left to wait. */
   retryNow(): void {
-    this.#endStorePause();
+    this.#storeAnswers();
+    for (const entry of this.#pausing) entry.pause.reset();
     this.#wake(() => true);
     this.#next();
   }
@@ -131,7 +133,7 @@ export class UploadQueue {
   /** Starts nothing more and gives up what is not stored; answers it. */
   stop(): SealedBatch[] {
     this.#stopped = true;
-    this.#endStorePause();
+    this.#storePause.end();
     const given = this.pending as Entry[];
     for (const entry of given) {
       if (entry.timer) this.#clock.clearTimer(entry.timer);
@@ -145,14 +147,14 @@ export class UploadQueue {
 
   #next(): void {
     if (this.#stopped) return;
-    while (this.#encoding.size < this.parallel) {
+    while (this.#encoding.size < Math.min(this.parallel, ENCODED_AT_A_TIME)) {
       const entry = this.#toEncode.shift();
       if (!entry) break;
       this.#encoding.add(entry);
       void this.#encode(entry);
     }
     while (this.#ready.length > 0 && this.#mayUpload()) {
-      const entry = takeOldest(this.#ready);
+      const entry = this.#takeReady();
       if (!entry) break;
       this.#active.add(entry);
       void this.#upload(entry);
@@ -160,8 +162,19 @@ export class UploadQueue {
   }
 
   #mayUpload(): boolean {
-    if (this.#storePause.failures > 0) return this.#probe && this.#active.size === 0;
+    if (this.#storePause.isOn) return this.#storePause.mayProbe && this.#active.size === 0;
     return this.#active.size < this.parallel;
+  }
+
+  /** The oldest; as a probe the one that failed least, lest one object that always fails holds up all others. */
+  #takeReady(): Entry | undefined {
+    const rank = (entry: Entry): number => (this.#storePause.isOn ? entry.failures : 0);
+    const isBefore = (a: Entry, b: Entry): boolean =>
+      rank(a) - rank(b) < 0 || (rank(a) === rank(b) && a.number < b.number);
+    let best: Entry | undefined;
+    for (const entry of this.#ready) if (!best || isBefore(entry, best)) best = entry;
+    if (best) this.#ready.splice(this.#ready.indexOf(best), 1);
+    return best;
   }
 
   async #encode(entry: Entry): Promise<void> {
@@ -180,38 +193,57 @@ export class UploadQueue {
       this.#ready.push(entry);
     } catch (error) {
       this.#encoding.delete(entry);
+      if (this.#stopped) return;
       const failure = new S3BatchError('STORE_REFUSED', `the batch cannot be encoded: ${messageOf(error)}`, {
         cause: error,
       });
-      this.#pauseOne(entry, failure, this.#toEncode);
+      this.#pauseOne(entry, failure);
     }
     this.#next();
   }
 
   async #upload(entry: Entry): Promise<void> {
-    const { batch } = entry;
+    const { store } = this;
+    entry.storedBefore ??= this.#stored;
     let object: StoredObject;
     try {
-      object = await put(this.store, batch);
+      object = await upload(store, entry.batch);
     } catch (error) {
-      this.#active.delete(entry);
-      const failure = asFailure(error);
-      if (STORE_WIDE.has(failure.code)) this.#pauseStore(entry, failure);
-      else {
-        // The store answered, if not to our liking: the others may go on.
-        this.#endStorePause();
-        this.#pauseOne(entry, failure, this.#ready);
-      }
-      this.#next();
+      this.#fail(entry, error as S3BatchError, store);
       return;
     }
+    this.#succeed(entry, object);
+  }
+
+  #succeed(entry: Entry, object: StoredObject): void {
+    const { batch } = entry;
     this.#active.delete(entry);
+    this.#clearError(entry);
     this.#hold(entry, 0);
-    this.#endStorePause();
-    this.#wake((other) => other.batch.bucket === batch.bucket);
+    this.#stored++;
+    this.#storeAnswers();
+    this.#wake((other) => other.error?.code === 'BUCKET_MISSING' && other.batch.bucket === batch.bucket);
     this.#next();
     entry.resolve(object);
-    this.#events.stored(object, batch);
+    guarded(() => {
+      this.#events.stored(object, batch);
+    });
+  }
+
+  #fail(entry: Entry, failure: S3BatchError, store: ObjectStore): void {
+    this.#active.delete(entry);
+    if (this.#stopped) return;
+    const storedMeanwhile = this.#stored > (entry.storedBefore ?? 0);
+    entry.storedBefore = this.#stored;
+    // What the store of old settings says tells nothing of the one that is used now.
+    if (store !== this.store) this.#ready.push(entry);
+    else if (!STORE_WIDE.has(failure.code)) {
+      // The store answered, if not to our liking: the others may go on.
+      this.#storeAnswers();
+      this.#pauseOne(entry, failure);
+    } else if (storedMeanwhile && !this.#storePause.isOn) this.#pauseOne(entry, failure);
+    else this.#pauseStore(entry, failure);
+    this.#next();
   }
 
   #hold(entry: Entry, bytes: number): void {
@@ -219,90 +251,60 @@ export class UploadQueue {
     entry.held = bytes;
   }
 
-  #pauseOne(entry: Entry, error: S3BatchError, backTo: Entry[]): void {
-    entry.error = error;
-    entry.failures++;
-    if (this.#stopped) return;
+  #pauseOne(entry: Entry, error: S3BatchError): void {
+    this.#setError(entry, error);
     const pause = entry.pause.next();
     this.#pausing.add(entry);
     entry.timer = this.#clock.setTimer(() => {
-      this.#pausing.delete(entry);
-      backTo.push(entry);
+      this.#resume(entry);
       this.#next();
     }, pause);
-    this.#events.failed(error, entry, pause);
+    this.#tellFailure(error, entry, pause);
   }
 
   #pauseStore(entry: Entry, error: S3BatchError): void {
-    entry.error = error;
-    entry.failures++;
+    this.#setError(entry, error);
     this.#ready.push(entry);
-    // Uploads that were under way together fail together: that is one failure of the store.
-    if (this.#stopped || this.#storeTimer) return;
-    this.#probe = false;
-    const pause = this.#storePause.next();
-    this.#storeTimer = this.#clock.setTimer(() => {
-      this.#storeTimer = undefined;
-      this.#probe = true;
-      this.#next();
-    }, pause);
-    this.#events.failed(error, entry, pause);
+    const pause = this.#storePause.begin();
+    if (pause !== undefined) this.#tellFailure(error, entry, pause);
   }
 
-  #endStorePause(): void {
-    if (this.#storeTimer) this.#clock.clearTimer(this.#storeTimer);
-    this.#storeTimer = undefined;
-    this.#probe = false;
-    this.#storePause.reset();
-    for (const entry of this.#ready) delete entry.error;
+  #tellFailure(error: S3BatchError, entry: Entry, pause: number): void {
+    guarded(() => {
+      this.#events.failed(error, entry, pause);
+    });
+  }
+
+  /** Ends the pause of the store as a whole, and of what failed because of that. */
+  #storeAnswers(): void {
+    if (!this.#storePause.isOn) return;
+    this.#storePause.end();
+    for (const entry of this.#ready) this.#clearError(entry);
+    this.#wake(({ error }) => error !== undefined && STORE_WIDE.has(error.code));
   }
 
   #wake(which: (entry: Entry) => boolean): void {
     for (const entry of this.#pausing) {
       if (!which(entry)) continue;
-      this.#pausing.delete(entry);
       if (entry.timer) this.#clock.clearTimer(entry.timer);
-      (entry.batch.encoded ? this.#ready : this.#toEncode).push(entry);
+      this.#clearError(entry);
+      this.#resume(entry);
     }
   }
-}
 
-async function put(store: ObjectStore, batch: SealedBatch): Promise<StoredObject> {
-  const { encoded, bucket, key } = batch;
-  if (!encoded) throw new Error('not encoded');
-  // The index goes first: an object that can be seen has its index.
-  if (encoded.sidecar) {
-    await store.put(bucket, key + SIDECAR_SUFFIX, encoded.sidecar, {
-      contentType: 'application/gzip',
-      attributes: {},
-    });
+  #resume(entry: Entry): void {
+    this.#pausing.delete(entry);
+    (entry.batch.encoded ? this.#ready : this.#toEncode).push(entry);
   }
-  const { contentType, attributes } = encoded;
-  const { etag } = await store.put(bucket, key, encoded.body, { contentType, attributes });
-  return {
-    bucket,
-    key,
-    etag,
-    bytes: encoded.body.length,
-    payloadBytes: batch.payloadBytes,
-    count: batch.count,
-    first: batch.first,
-    last: batch.last,
-    batch: batch.id,
-    trigger: batch.trigger,
-  };
-}
 
-function takeOldest(entries: Entry[]): Entry | undefined {
-  let oldest = 0;
-  for (let at = 1; at < entries.length; at++) {
-    if ((entries[at]?.number ?? 0) < (entries[oldest]?.number ?? 0)) oldest = at;
+  #setError(entry: Entry, error: S3BatchError): void {
+    entry.error = error;
+    entry.failures++;
+    this.#failing.add(entry);
   }
-  return entries.splice(oldest, 1)[0];
-}
 
-function asFailure(error: unknown): S3BatchError {
-  return error instanceof S3BatchError
-    ? error
-    : new S3BatchError('STORE_REFUSED', `the upload failed: ${messageOf(error)}`, { cause: error });
+  #clearError(entry: Entry): void {
+    delete entry.error;
+    this.#failing.delete(entry);
+  }
 }

@@ -16,8 +16,7 @@ export function payloadBytes(payload: unknown): Buffer {
     );
   }
   // Function nodes have typed arrays of their own, so `instanceof` would not know them.
-  if (ArrayBuffer.isView(payload))
-    return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (ArrayBuffer.isView(payload)) return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   if (types.isAnyArrayBuffer(payload)) return Buffer.from(payload);
   let text: unknown;
   try {

@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { weldMessages } from '../../demo/weld-messages';
 import { BatchWriter, type BatchWriterSettings, type StoredObject } from '../../lib/batch';
 import { Layout } from '../../lib/layout';
-import { counted, fetchRecords, findObjects, noProgress, noTraffic, type ObjectMatch, type Query } from '../../lib/query';
+import {
+  counted,
+  fetchRecords,
+  findObjects,
+  noProgress,
+  noTraffic,
+  type ObjectMatch,
+  type Query,
+} from '../../lib/query';
 import { startTestStore, type TestStore } from '../support/embedded';
 
 const WELDING = new Layout({
@@ -64,7 +72,11 @@ describe('from messages to objects and back', () => {
 
     const from = Date.UTC(2018, 9, 1, 17, 30);
     const to = from + 59_999;
-    const { records, progress } = await ask({ levels: { 'PLANT-ID': 'PLANT-2', 'DEVICE-ID': 'WELDING-STATION-7' }, from, to });
+    const { records, progress } = await ask({
+      levels: { 'PLANT-ID': 'PLANT-2', 'DEVICE-ID': 'WELDING-STATION-7' },
+      from,
+      to,
+    });
     const wanted = messages.filter(
       (m) => m.plant === 'PLANT-2' && m.station === 'WELDING-STATION-7' && m.time >= from && m.time <= to,
     );

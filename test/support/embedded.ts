@@ -30,7 +30,12 @@ export async function startTestStore(): Promise<TestStore> {
     requestTimeoutMs: 5000,
   });
   const credentials = { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey };
-  const client = new S3Client({ endpoint: server.url, region: KEYS.region, forcePathStyle: true, credentials });
+  const client = new S3Client({
+    endpoint: server.url,
+    region: KEYS.region,
+    forcePathStyle: true,
+    credentials,
+  });
   return {
     server,
     store,

@@ -5,12 +5,14 @@ import { inspect } from 'node:util';
 
 import type { Node, NodeInitializer, NodeMessage, NodeStatus } from 'node-red';
 
+import type { OpenBatchState, WriterCounts } from '../../lib/batch';
 import archiveLayout from '../../nodes/archive-layout';
 import batchFlush from '../../nodes/batch-flush';
 import offsetIndex from '../../nodes/offset-index';
 import s3BatchOut from '../../nodes/s3-batch-out';
 import s3Connection from '../../nodes/s3-connection';
 import s3RangeIn from '../../nodes/s3-range-in';
+import type { BatchOutNode } from '../../nodes/common/types';
 import type { DeploymentType, FlowNode } from './node-red-process';
 
 /** What Node-RED logs. */
@@ -78,6 +80,9 @@ const CORE: Record<string, string> = {
   function: '@node-red/nodes/core/function/10-function.js',
 };
 
+/** What a node is given to close, ms: a stop while the store is away waits for two thirds of it. */
+const CLOSE_TIMEOUT = 1500;
+
 /** A rejection that nobody handles ends a Node-RED with all its flows, so it fails whatever test it falls into. */
 const unhandled: unknown[] = [];
 process.on('unhandledRejection', (reason) => {
@@ -103,7 +108,7 @@ export class FlowRunner {
   }
 
   async load(flow: FlowNode[], settings: object = {}): Promise<void> {
-    helper.settings(settings);
+    helper.settings({ nodeCloseTimeout: CLOSE_TIMEOUT, ...settings });
     // Every load of the nodes listens anew.
     helper._events.setMaxListeners(0);
     helper._events.on('node-status', this.#onStatus);
@@ -192,6 +197,19 @@ export class FlowRunner {
 
   status(id: string): { fill?: string; shape?: string; text?: string } {
     return (this.statuses(id).at(-1) ?? {}) as { text?: string };
+  }
+
+  /** What the s3-batch-out `out` counts at this moment. */
+  get counts(): Readonly<WriterCounts> {
+    const { counts } = this.node('out') as BatchOutNode;
+    assert.ok(counts);
+    return counts;
+  }
+
+  /** What the s3-batch-out `out` shows in its context. */
+  get shown(): { batches: OpenBatchState[]; counts: WriterCounts } {
+    const [batches, counts] = this.node('out').context().get(['batches', 'counts']) as unknown[];
+    return { batches: batches as OpenBatchState[], counts: counts as WriterCounts };
   }
 
   /** Log lines of this level as text. */

@@ -3,16 +3,18 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 
 import {
+  type Directory,
   encodeObject,
   type EncodedObject,
+  type IndexLocation,
+  IndexPage,
   inflateIndex,
-  OffsetIndex,
   readAttributes,
 } from '../../../lib/object';
 import { buildAttributes, decodeText, encodeText } from '../../../lib/object/attributes';
 import { recordsOf, weldRecords } from '../../support/records';
 import { batch, blockSize, compression } from './arbitraries';
-import { FORMAT, readAll, throwsWith } from './read-back';
+import { directoryOf, FORMAT, readAll, throwsWith } from './read-back';
 
 const NAMES_OF_ALL = ['count', 'first', 'format', 'framing', 'index'];
 
@@ -32,6 +34,13 @@ function withinLimits(attributes: Record<string, string>): void {
   for (const name of NAMES_OF_ALL) assert(name in attributes, name);
 }
 
+function directoryWith(batchId: string, pages: Directory['pages'] = []): Directory {
+  const range = { count: 1e15 - 1, first: 0, last: 253_402_300_799_999 };
+  return { framing: 'newline', compression: 'gzip', batch: batchId, ...range, pages };
+}
+
+const FAR: IndexLocation = { offset: 1e13, length: 1e8, directoryLength: 1e7, directorySize: 1e9 };
+
 function weldObject(count: number, devices: number): Promise<EncodedObject> {
   return encodeObject(recordsOf(weldRecords(count, devices), 'newline'), FORMAT);
 }
@@ -44,33 +53,37 @@ describe('attributes', () => {
   );
 
   it('stay within what every store takes, whatever is in them', () => {
-    const block = fc.record({
+    const block = fc.record({ series: anyText, offset: fc.nat(), length: fc.nat(), records: fc.nat() });
+    const page = fc.record({
       series: anyText,
       offset: fc.nat(),
       length: fc.nat(),
-      records: fc.integer({ min: 1, max: 1e9 }),
+      records: fc.nat(),
+      indexOffset: fc.nat(),
+      indexLength: fc.nat(),
+      size: fc.nat(),
     });
+    const compressed = fc.uint8Array({ minLength: 1, maxLength: 2000 }).map((bytes) => Buffer.from(bytes));
     fc.assert(
       fc.property(
         anyText,
         anyText,
-        fc.uint8Array({ maxLength: 2000 }),
-        fc.array(block, { maxLength: 40 }),
-        (id, template, compressed, blocks) => {
-          const attributes = buildAttributes(
-            { ...FORMAT, batch: id, key: { ...FORMAT.key, template } },
-            { count: 1e15 - 1, first: 0, last: 253_402_300_799_999 },
-            { offset: 1e13, length: 1e8, size: 1e9 },
-            Buffer.from(compressed),
-            1e8,
-            blocks,
-          );
+        fc.array(compressed, { minLength: 1, maxLength: 2 }),
+        fc.array(page, { minLength: 1, maxLength: 20 }),
+        fc.array(block, { minLength: 1, maxLength: 40 }),
+        (id, template, pageBytes, pages, blocks) => {
+          const key = { ...FORMAT.key, template };
+          const attributes = buildAttributes(directoryWith(id, pages), key, FAR, pageBytes, blocks);
           withinLimits(attributes);
           const pieces = (name: string) => (attributes[name] ?? '') + (attributes[`${name}-1`] ?? '');
           if (attributes.key !== undefined) assert.equal(decodeText(pieces('key')), template.toWellFormed());
           if (attributes.batch !== undefined) assert.equal(decodeText(pieces('batch')), id.toWellFormed());
-          const base64 = Buffer.from(compressed).toString('base64');
-          if ('map-index' in attributes) assert.equal(pieces('map-index'), `100000000,${base64}`);
+          if ('map-pages' in attributes) assert.equal(pieces('map-pages').split(';').length, pages.length);
+          if ('map-blocks' in attributes) assert.equal(pieces('map-blocks').split(';').length, blocks.length);
+          if ('map-index' in attributes) {
+            assert.equal(pageBytes.length, 1);
+            assert.equal(pieces('map-index'), pageBytes[0]!.toString('base64'));
+          }
         },
       ),
       { numRuns: 300 },
@@ -91,12 +104,23 @@ describe('attributes', () => {
         assert.equal(summary.last, Math.max(...times));
         assert.equal(summary.batch, FORMAT.batch);
         assert.equal(summary.keyTemplate, FORMAT.key.template);
-        const dataLength = summary.index === 'sidecar' ? object.body.length : summary.index.offset;
-        if (summary.indexBytes) {
-          assert.equal(summary.blocks, undefined);
-          const json = await inflateIndex(summary.indexBytes, summary.indexSize ?? 0);
-          assert.equal((await readAll(object.body, new OffsetIndex(json, dataLength))).length, list.length);
-        } else if (summary.blocks) {
+        assert.equal(summary.framing, 'newline');
+        if (summary.index === 'sidecar') {
+          assert.equal(pressed, 'none');
+          assert.equal(summary.pages, undefined);
+        } else if (summary.pages) {
+          const { directory, trailer } = await directoryOf(object.body);
+          assert.deepEqual(summary.pages, directory.pages);
+          const { offset, length, directoryLength, directorySize } = trailer;
+          assert.deepEqual(summary.index, { offset, length, directoryLength, directorySize });
+        }
+        if (summary.pageBytes) {
+          const page = summary.pages![0]!;
+          const index = new IndexPage(await inflateIndex(summary.pageBytes, page.size), page);
+          assert.equal((await readAll(object.body, [index])).length, list.length);
+        }
+        if (summary.blocks) {
+          assert.equal(summary.pageBytes, undefined);
           assert.equal(
             summary.blocks.reduce((sum, { records }) => sum + records, 0),
             list.length,
@@ -108,20 +132,21 @@ describe('attributes', () => {
 
   it('are these for one weld', async () => {
     const { attributes, body } = await encodeObject(recordsOf(weldRecords(1, 1), 'newline'), FORMAT);
-    const index = readAttributes(attributes, body.length)?.index;
-    assert(index && index !== 'sidecar');
-    const { 'map-index': map = '', ...others } = attributes;
-    assert.deepEqual(others, {
+    const { directory, trailer } = await directoryOf(body);
+    const { offset, length, directoryLength, directorySize } = trailer;
+    const page = directory.pages[0]!;
+    assert.deepEqual(attributes, {
       format: 's3-batch/1',
       count: '1',
       first: '2018-10-01T17:10:39.000Z',
       last: '2018-10-01T17:10:39.000Z',
       framing: 'newline',
-      index: `${index.offset},${index.length},${index.size}`,
+      index: `${offset},${length},${directoryLength},${directorySize}`,
       batch: FORMAT.batch,
       key: 'DEVICE-ID/MSG-TYPE/MSG-VERSION/Timestamp',
+      'map-pages': `WELDING-STATION-1/WELD/1,${offset},1,${page.indexLength},${page.size}`,
+      'map-index': body.subarray(offset + 16, offset + page.indexLength - 10).toString('base64'),
     });
-    assert.equal(map, `${index.size},${body.subarray(index.offset + 16, -78 - 10).toString('base64')}`);
   });
 
   it('hold the whole index of a few hundred records', async () => {
@@ -129,41 +154,35 @@ describe('attributes', () => {
     assert('map-index' in attributes);
     assert(!('map-blocks' in attributes));
     const summary = readAttributes(attributes, body.length);
-    const json = await inflateIndex(summary!.indexBytes!, summary!.indexSize!);
-    assert.equal(new OffsetIndex(json, (summary!.index as { offset: number }).offset).count, 300);
+    const page = summary!.pages![0]!;
+    assert.equal(new IndexPage(await inflateIndex(summary!.pageBytes!, page.size), page).count, 300);
   });
 
-  it('hold the blocks of an object of 10,000 records of 20 devices', async () => {
+  it('hold the pages of the index and the blocks of an object of 10,000 records of 20 devices', async () => {
     const { attributes, body } = await weldObject(10_000, 20);
     assert(!('map-index' in attributes));
-    const blocks = readAttributes(attributes, body.length)?.blocks;
+    const { pages, blocks } = readAttributes(attributes, body.length) ?? {};
+    assert.deepEqual(pages, (await directoryOf(body)).directory.pages);
     assert.equal(blocks?.length, 20);
     assert.equal(blocks[11]?.series, 'WELDING-STATION-2/WELD/1');
     assert.equal(blocks[11].records, 500);
     assert.equal(blocks[11].offset, blocks[10]!.offset + blocks[10]!.length);
   });
 
-  it('hold no map of an object with many blocks', async () => {
+  it('hold no map of the blocks of an object with many', async () => {
     const object = await encodeObject(recordsOf(weldRecords(10_000, 20), 'newline'), FORMAT, {
       blockSize: 16 * 1024,
     });
     assert.deepEqual(
       Object.keys(object.attributes).filter((name) => name.startsWith('map-')),
-      [],
+      ['map-pages'],
     );
     assert.equal(readAttributes(object.attributes, object.body.length)?.count, 10_000);
   });
 
   it('cut a value that is longer than 1,000 characters into pieces that neither begin nor end with a space', () => {
     const template = `${'x'.repeat(999)} y`;
-    const attributes = buildAttributes(
-      { ...FORMAT, key: { ...FORMAT.key, template } },
-      { count: 1, first: 0, last: 0 },
-      'sidecar',
-      Buffer.alloc(0),
-      0,
-      [],
-    );
+    const attributes = buildAttributes(directoryWith('b'), { ...FORMAT.key, template }, 'sidecar', [], []);
     assert.equal(attributes.key, 'x'.repeat(998));
     assert.equal(attributes['key-1'], 'x y');
     assert.equal(readAttributes(attributes, 1)?.keyTemplate, template);
@@ -190,7 +209,9 @@ describe('attributes', () => {
       count: '3',
       first: '2018-10-01T17:10:35.000Z',
       last: '2018-10-01T17:10:36.000Z',
-      index: '600,322,900',
+      framing: 'length',
+      index: '600,314,100,900',
+      'map-pages': 'a,200,1,107,500;b%2Cc,400,2,107,501',
       'map-blocks': 'a,0,200,1;b%2Cc,200,400,2',
     };
 
@@ -199,9 +220,22 @@ describe('attributes', () => {
         count: 3,
         first: 1_538_413_835_000,
         last: 1_538_413_836_000,
-        index: { offset: 600, length: 322, size: 900 },
+        framing: 'length',
+        index: { offset: 600, length: 314, directoryLength: 100, directorySize: 900 },
         batch: '',
         keyTemplate: '',
+        pages: [
+          { series: 'a', offset: 0, length: 200, records: 1, indexOffset: 600, indexLength: 107, size: 500 },
+          {
+            series: 'b,c',
+            offset: 200,
+            length: 400,
+            records: 2,
+            indexOffset: 707,
+            indexLength: 107,
+            size: 501,
+          },
+        ],
         blocks: [
           { series: 'a', offset: 0, length: 200, records: 1 },
           { series: 'b,c', offset: 200, length: 400, records: 2 },
@@ -220,10 +254,14 @@ describe('attributes', () => {
       { last: '' },
       { index: '' },
       { index: 'elsewhere' },
-      { index: '600,322' },
-      { index: '600,323,900' },
-      { index: '0,922,-1' },
-      { index: '999999999999999,999999999999999,1' },
+      { index: '600,314' },
+      { index: '600,314,100' },
+      { index: '600,315,100,900' },
+      { index: '600,314,315,900' },
+      { index: '0,914,100,-1' },
+      { index: '999999999999999,999999999999999,1,1' },
+      { framing: 'lines' },
+      { framing: '' },
     ];
     for (const lie of contradictions) {
       it(`are refused with ${JSON.stringify(lie)}`, () => {
@@ -232,7 +270,7 @@ describe('attributes', () => {
     }
 
     it('are refused when they lack what every object has', () => {
-      for (const lacking of ['count', 'first', 'last', 'index']) {
+      for (const lacking of ['count', 'first', 'last', 'index', 'framing']) {
         const rest = Object.fromEntries(Object.entries(good).filter(([name]) => name !== lacking));
         throwsWith('OBJECT_CORRUPT', () => readAttributes(rest, SIZE));
       }
@@ -261,6 +299,24 @@ describe('attributes', () => {
         const summary = readAttributes({ ...good, 'map-blocks': map }, SIZE);
         assert.equal(summary?.count, 3);
         assert.equal(summary.blocks, undefined, map);
+        assert.equal(summary.pages?.length, 2);
+      }
+      const pageMaps = [
+        '',
+        'a',
+        'a,600,3,214',
+        'a,600,3,214,500,1',
+        'a,600,3,213,500',
+        'a,600,2,214,500',
+        'a,601,3,214,500',
+        'a,600,3,214,500;b,0,0,0,500',
+        'a,600,3,214,1e3',
+      ];
+      for (const map of pageMaps) {
+        const summary = readAttributes({ ...good, 'map-pages': map }, SIZE);
+        assert.equal(summary?.count, 3);
+        assert.equal(summary.pages, undefined, map);
+        assert.equal(summary.blocks?.length, 2);
       }
     });
 
@@ -272,13 +328,14 @@ describe('attributes', () => {
       for (const left of [
         lost('map-index'),
         lost('map-index-1'),
-        { ...lost('map-index-1'), 'map-index': '5,AAAA' },
-        { ...lost('map-index-1'), 'map-index': '5,' },
+        { ...lost('map-index-1'), 'map-index': 'AAAA' },
+        { ...lost('map-index-1'), 'map-index': '?' },
       ]) {
         const summary = readAttributes(left, body.length);
-        assert.equal(summary?.count, 300);
-        assert.equal(summary.indexBytes, undefined);
+        assert.equal(summary?.pages?.length, 1);
+        assert.equal(summary.pageBytes, undefined);
       }
+      assert.equal(readAttributes(lost('map-pages'), body.length)?.pageBytes, undefined);
     });
 
     it('never cause any other error', () => {
@@ -292,7 +349,9 @@ describe('attributes', () => {
         'key',
         'map-index',
         'map-index-1',
+        'map-pages',
         'map-blocks',
+        'framing',
         '__proto__',
       );
       const value = fc.oneof(
@@ -300,7 +359,7 @@ describe('attributes', () => {
           's3-batch/1',
           '.index.gz',
           '1',
-          '600,322,900',
+          '600,314,100,900',
           '%',
           '%ff',
           ',;,',

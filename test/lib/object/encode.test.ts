@@ -14,7 +14,7 @@ import {
 } from '../../../lib/object';
 import { mulberry32, recordsOf, type TestRecord, weldRecords } from '../../support/records';
 import * as any from './arbitraries';
-import { FORMAT, indexBytesOf, indexOf, inOrder, readAll } from './read-back';
+import { directoryOf, FORMAT, indexOf, inOrder, pageOf, pageTextsOf, readAll } from './read-back';
 
 const ENCODINGS = 1 | 2 | 4;
 
@@ -57,19 +57,19 @@ describe('encodeObject', () => {
         const object = await encodeObject(recordsOf(list, framing), formatWith(framing, 'gzip'), {
           blockSize,
         });
-        const index = await indexOf(object);
+        const page = await pageOf(object);
         const expected = inOrder(list);
         const times = list.map((record) => record.time);
-        assert.equal(index.count, list.length);
-        assert.equal(index.first, Math.min(...times));
-        assert.equal(index.last, Math.max(...times));
-        assert.deepEqual(index.key, FORMAT.key);
-        assert.equal(index.batch, FORMAT.batch);
-        assert.equal(index.framing, framing);
-        assert.deepEqual(index.series, [...new Set(expected.map((record) => record.series))]);
+        assert.equal(page.count, list.length);
+        assert.equal(page.first, Math.min(...times));
+        assert.equal(page.last, Math.max(...times));
+        assert.deepEqual(page.key, FORMAT.key);
+        assert.equal(page.batch, FORMAT.batch);
+        assert.equal(page.framing, framing);
+        assert.deepEqual(page.series, [...new Set(expected.map((record) => record.series))]);
         for (const [place, record] of expected.entries()) {
-          assert.equal(index.series[index.seriesAt(place)], record.series);
-          const block = index.blockAt(place);
+          assert.equal(page.series[page.seriesAt(place)], record.series);
+          const block = page.blockAt(place);
           assert(block.first <= place && place < block.first + block.records);
         }
       }),
@@ -111,38 +111,97 @@ describe('encodeObject', () => {
   });
 
   describe('of 10,000 welds of twenty devices', () => {
+    const welds = weldRecords(10_000, 20);
     let object: EncodedObject;
 
     before(async () => {
-      object = await encodeObject(recordsOf(weldRecords(10_000, 20), 'newline'), FORMAT);
+      object = await encodeObject(recordsOf(welds, 'newline'), FORMAT);
     });
 
     it('gives each device blocks of its own, one behind the other', async () => {
-      const index = await indexOf(object);
-      assert.equal(index.series.length, 20);
-      for (let series = 0; series < 20; series++) {
-        const first = index.blockAt(index.seriesStart[series]!);
-        const last = index.blockAt(index.seriesStart[series + 1]! - 1);
-        assert.equal(first.first, index.seriesStart[series]);
-        assert.equal(last.first + last.records, index.seriesStart[series + 1]);
-      }
+      const blocks = (await indexOf(object)).flatMap((page) =>
+        page.blocks.map(({ first, records }) => {
+          const last = page.series[page.seriesAt(first + records - 1)];
+          assert.equal(page.series[page.seriesAt(first)], last);
+          return last;
+        }),
+      );
+      assert.deepEqual(blocks, [...new Set(inOrder(welds).map((record) => record.series))]);
     });
 
-    it('takes about 1.2 bytes of index a record', () => {
-      assert(object.indexLength < 1.3 * 10_000, String(object.indexLength));
+    it('covers whole blocks with each page of the index, in order, and tells in a directory what each covers', async () => {
+      const { directory, trailer } = await directoryOf(object.body);
+      const pages = await indexOf(object);
+      const expected = inOrder(welds);
+      const times = welds.map((record) => record.time);
+      assert.equal(directory.count, 10_000);
+      assert.equal(trailer.count, 10_000);
+      assert.equal(directory.first, Math.min(...times));
+      assert.equal(directory.last, Math.max(...times));
+      assert.equal(directory.pages.length, pages.length);
+      assert.equal(pages.length, 5);
+      let place = 0;
+      let offset = 0;
+      for (const [number, entry] of directory.pages.entries()) {
+        const page = pages[number]!;
+        const own = expected.slice(place, place + page.count);
+        assert.equal(entry.series, own[0]?.series);
+        assert.equal(entry.offset, offset);
+        assert.equal(page.blocks[0]?.offset, offset);
+        assert.equal(entry.records, own.length);
+        assert.deepEqual(
+          [...page.time],
+          own.map((record) => record.time),
+        );
+        assert.equal(page.first, Math.min(...page.time));
+        assert.equal(page.last, Math.max(...page.time));
+        place += page.count;
+        offset = page.end;
+      }
+      assert.equal(place, 10_000);
+      assert.equal(offset, trailer.offset);
+    });
+
+    it('gives every record back', async () => {
+      const records = await readAll(object.body, await indexOf(object));
+      assert.deepEqual(
+        records.map(({ topic, series, time, payload }) => ({
+          topic,
+          series,
+          time,
+          payload: Buffer.from(payload),
+        })),
+        inOrder(welds),
+      );
+    });
+
+    it('takes about 1.4 bytes of index a record', () => {
+      assert(object.indexLength < 1.5 * 10_000, String(object.indexLength));
     });
   });
 
-  it('continues an index that is longer than one gzip member can carry', async () => {
+  it('begins a page of the index behind the block in which the last one reached 2,000 records', async () => {
+    const list = Array.from({ length: 9000 }, (_, n): TestRecord => {
+      return { topic: 't', series: 's', time: n, payload: Buffer.from(String(n % 10)) };
+    });
+    const object = await encodeObject(recordsOf(list, 'newline'), FORMAT, { blockSize: 1500 });
+    const counts = (await indexOf(object)).map((page) => page.count);
+    assert.deepEqual(counts, [2250, 2250, 2250, 2250]);
+    const whole = await encodeObject(recordsOf(list, 'newline'), FORMAT);
+    assert.equal((await pageOf(whole)).count, 9000);
+  });
+
+  it('continues a page of the index that is longer than one gzip member can carry', async () => {
     const random = mulberry32(7);
     const list = Array.from({ length: 32_000 }, (_, n): TestRecord => {
       const time = Math.floor(random() * 1e9);
       return { topic: `t/${n % 3}`, series: `s/${n % 3}`, time, payload: Buffer.alloc(random() * 250, n) };
     });
-    const object = await encodeObject(recordsOf(list, 'length'), formatWith('length', 'gzip'));
+    const object = await encodeObject(recordsOf(list, 'length'), formatWith('length', 'gzip'), {
+      blockSize: 16 << 20,
+    });
     assert(object.indexLength > 2 * 65_531, String(object.indexLength));
-    const index = await indexOf(object);
-    const records = await readAll(object.body, index);
+    const records = await readAll(object.body, [await pageOf(object)]);
     const expected = inOrder(list);
     assert.equal(records.length, expected.length);
     assert(records.every(({ payload }, place) => payload.equals(expected[place]!.payload)));
@@ -161,8 +220,10 @@ describe('encodeObject', () => {
     ];
     for (const [times, unit, deltas] of units) {
       const list = times.map((time) => ({ topic: 't', series: 's', time, payload: Buffer.from('1') }));
-      const { json } = await indexBytesOf(await encodeObject(recordsOf(list, 'newline'), FORMAT));
-      const { records } = JSON.parse(json.toString()) as { records: { timeUnit: number; time: number[] } };
+      const [page] = await pageTextsOf(await encodeObject(recordsOf(list, 'newline'), FORMAT));
+      const { records } = JSON.parse(page!.json.toString()) as {
+        records: { timeUnit: number; time: number[] };
+      };
       assert.equal(records.timeUnit, unit);
       assert.deepEqual(records.time, deltas);
     }
@@ -176,8 +237,8 @@ describe('encodeObject', () => {
       payload: Buffer.from('1'),
       flags: time === 3 ? 8 : 0,
     }));
-    const { json } = await indexBytesOf(await encodeObject(recordsOf(list, 'newline'), FORMAT));
-    const { topics, records } = JSON.parse(json.toString()) as {
+    const [page] = await pageTextsOf(await encodeObject(recordsOf(list, 'newline'), FORMAT));
+    const { topics, records } = JSON.parse(page!.json.toString()) as {
       topics: string[];
       records: { topic: number[]; flags: number[] };
     };
@@ -194,9 +255,23 @@ describe('encodeObject', () => {
       assert.equal(object.body.toString(), lines.join(''));
       assert.equal(object.contentType, 'application/x-ndjson');
       assert.equal(object.attributes.index, '.index.gz');
-      const json = JSON.parse(zlib.gunzipSync(object.sidecar!).toString()) as { count: number };
-      assert.equal(json.count, 300);
+      const page = JSON.parse(zlib.gunzipSync(object.sidecar!).toString()) as { count: number };
+      assert.equal(page.count, 300);
       assert.equal(object.indexLength, object.sidecar!.length);
+    });
+
+    it('has one page a line in the sidecar', async () => {
+      const list = weldRecords(5000, 3);
+      const format = formatWith('newline', 'none');
+      const object = await encodeObject(recordsOf(list, 'newline'), format, { blockSize: 4096 });
+      const lines = zlib.gunzipSync(object.sidecar!).toString().split('\n');
+      assert.equal(lines.length, 4);
+      assert.equal(lines.pop(), '');
+      const records = await readAll(object.body, await indexOf(object));
+      assert.deepEqual(
+        records.map((record) => record.payload.toString()),
+        inOrder(list).map((record) => record.payload.toString()),
+      );
     });
 
     it('has the content type of bytes for other framings', async () => {
@@ -215,9 +290,9 @@ describe('encodeObject', () => {
 
   it('ends in a trailer of fixed length', async () => {
     const object = await encodeObject(recordsOf(weldRecords(3, 1), 'newline'), FORMAT);
-    assert.equal(TRAILER_LENGTH, 78);
-    assert.equal(object.body.subarray(-78, -74).toString('hex'), '1f8b0804');
-    assert.equal(object.body.subarray(-62, -54).toString('latin1'), 'S3BATCH\n');
+    assert.equal(TRAILER_LENGTH, 86);
+    assert.equal(object.body.subarray(-86, -82).toString('hex'), '1f8b0804');
+    assert.equal(object.body.subarray(-70, -62).toString('latin1'), 'S3BATCH\n');
   });
 
   it('lets the event loop turn every few thousand records', async () => {

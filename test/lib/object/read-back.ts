@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 
 import { type ErrorCode, S3BatchError } from '../../../lib/errors';
 import {
+  type Directory,
   type EncodedObject,
+  IndexPage,
   inflateIndex,
   joinIndexMembers,
   type ObjectFormat,
-  OffsetIndex,
   openRange,
+  parseDirectory,
   readRecords,
   readTrailer,
   type StoredRecord,
+  type Trailer,
 } from '../../../lib/object';
 import type { TestRecord } from '../../support/records';
 
@@ -29,30 +32,70 @@ export const FORMAT: ObjectFormat = {
 
 type Stored = Pick<EncodedObject, 'body' | 'sidecar'>;
 
-/** The index's JSON, found from the object's end or in its sidecar, as a reader without attributes finds it. */
-export async function indexBytesOf({ body, sidecar }: Stored): Promise<{ json: Buffer; dataLength: number }> {
-  if (sidecar) {
-    const size = sidecar.length >= 4 ? sidecar.readUInt32LE(sidecar.length - 4) : 0;
-    return { json: await inflateIndex(sidecar, size), dataLength: body.length };
-  }
-  const trailer = readTrailer(body.subarray(-200), body.length);
-  const members = body.subarray(trailer.offset, trailer.offset + trailer.length);
-  const compressed = joinIndexMembers(members, trailer.checksum);
-  return { json: await inflateIndex(compressed, trailer.size), dataLength: trailer.offset };
+/** A page of an index before it is opened: its JSON, and where the blocks that it covers lie. */
+export interface PageText {
+  json: Buffer;
+  offset: number;
+  length?: number;
 }
 
-export async function indexOf(object: Stored): Promise<OffsetIndex> {
-  const { json, dataLength } = await indexBytesOf(object);
-  return new OffsetIndex(json, dataLength);
+/** The directory, found from the object's end, as a reader without attributes finds it. */
+export async function directoryOf(
+  body: Buffer,
+): Promise<{ directory: Directory; json: Buffer; trailer: Trailer }> {
+  const trailer = readTrailer(body.subarray(-200), body.length);
+  const end = trailer.offset + trailer.length;
+  const compressed = joinIndexMembers(body.subarray(end - trailer.directoryLength, end), trailer.checksum);
+  const json = await inflateIndex(compressed, trailer.directorySize);
+  const directory = parseDirectory(json, trailer.offset, trailer.length - trailer.directoryLength);
+  return { directory, json, trailer };
+}
+
+/** The pages of an object's index, found from its end or in its sidecar. */
+export async function pageTextsOf({ body, sidecar }: Stored): Promise<PageText[]> {
+  if (sidecar) {
+    const size = sidecar.length >= 4 ? sidecar.readUInt32LE(sidecar.length - 4) : 0;
+    const lines = (await inflateIndex(sidecar, size)).toString().split('\n').slice(0, -1);
+    let offset = 0;
+    return lines.map((line) => {
+      const page = { json: Buffer.from(line), offset };
+      offset = new IndexPage(page.json, page).end;
+      return page;
+    });
+  }
+  const { directory } = await directoryOf(body);
+  return Promise.all(
+    directory.pages.map(async ({ offset, length, records, indexOffset, indexLength, size }) => {
+      const compressed = joinIndexMembers(body.subarray(indexOffset, indexOffset + indexLength));
+      const json = await inflateIndex(compressed, size);
+      if (new IndexPage(json, { offset, length }).count !== records) {
+        throw new S3BatchError('OBJECT_CORRUPT', 'directory and page disagree');
+      }
+      return { json, offset, length };
+    }),
+  );
+}
+
+export async function indexOf(object: Stored): Promise<IndexPage[]> {
+  return (await pageTextsOf(object)).map((page) => new IndexPage(page.json, page));
+}
+
+/** The one page of a small object's index. */
+export async function pageOf(object: Stored): Promise<IndexPage> {
+  const [page, ...others] = await indexOf(object);
+  assert(page && others.length === 0);
+  return page;
 }
 
 /** All records of an object, block by block. */
-export async function readAll(body: Buffer, index: OffsetIndex): Promise<StoredRecord[]> {
+export async function readAll(body: Buffer, pages: readonly IndexPage[]): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
-  for (const block of index.blocks) {
-    const bytes = body.subarray(block.offset, block.offset + block.length);
-    const places = Array.from({ length: block.records }, (_, n) => block.first + n);
-    records.push(...readRecords(index, block, await openRange(index.compression, block.size, bytes), places));
+  for (const page of pages) {
+    for (const block of page.blocks) {
+      const bytes = body.subarray(block.offset, block.offset + block.length);
+      const places = Array.from({ length: block.records }, (_, n) => block.first + n);
+      records.push(...readRecords(page, block, await openRange(page.compression, block.size, bytes), places));
+    }
   }
   return records;
 }

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { encodeObject, type EncodedObject, OffsetIndex } from '../../../lib/object';
-import type { IndexJson } from '../../../lib/object/index-json';
+import { encodeObject, type EncodedObject, IndexPage } from '../../../lib/object';
+import type { IndexPageJson } from '../../../lib/object/index-json';
 import { recordsOf } from '../../support/records';
-import { FORMAT, indexBytesOf, readAll, throwsWith } from './read-back';
+import { FORMAT, pageTextsOf, readAll, throwsWith } from './read-back';
 
 const LIST = [
   { topic: 't/a', series: 'a', time: 1000, payload: Buffer.from('{"n":\n1}') },
@@ -14,27 +14,27 @@ const LIST = [
   { topic: 't/b', series: 'b', time: 3000, payload: Buffer.from([0xff]), flags: 8 },
 ];
 
-describe('OffsetIndex on an index that lies', () => {
+describe('IndexPage on a page that lies', () => {
   let object: EncodedObject;
   let text: string;
-  let dataLength: number;
+  let span: { offset: number; length: number };
 
   before(async () => {
     object = await encodeObject(recordsOf(LIST, 'newline'), FORMAT, { blockSize: 20 });
-    const index = await indexBytesOf(object);
-    text = index.json.toString();
-    dataLength = index.dataLength;
-    assert.equal(new OffsetIndex(index.json, dataLength).blocks.length, 2);
+    const [page] = await pageTextsOf(object);
+    text = page!.json.toString();
+    span = { offset: 0, length: page!.length ?? 0 };
+    assert.equal(new IndexPage(page!.json, span).blocks.length, 2);
   });
 
   /** The index after a change to its JSON. */
-  function changed(change: (json: IndexJson) => void): Buffer {
-    const json = JSON.parse(text) as IndexJson;
+  function changed(change: (json: IndexPageJson) => void): Buffer {
+    const json = JSON.parse(text) as IndexPageJson;
     change(json);
     return Buffer.from(JSON.stringify(json));
   }
 
-  const lies: [what: string, change: (json: IndexJson) => void][] = [
+  const lies: [what: string, change: (json: IndexPageJson) => void][] = [
     ['no records', (json) => (json.count = 0)],
     ['a million million records', (json) => (json.count = 1e12)],
     ['a record too few', (json) => (json.count = 3)],
@@ -50,6 +50,10 @@ describe('OffsetIndex on an index that lies', () => {
     ['one time too many', (json) => json.records.time.push(0)],
     ['one length too few', (json) => json.records.length.pop()],
     ['a record of 4 GiB and 18 bytes', (json) => (json.records.length[0]! += 2 ** 32)],
+    ['records that are a byte longer', (json) => json.records.shortest++],
+    ['records of 4 GiB', (json) => (json.records.shortest = 2 ** 32)],
+    ['a shortest record of 2^53 - 1 bytes', (json) => (json.records.shortest = Number.MAX_SAFE_INTEGER)],
+    ['a shortest record of half a byte', (json) => (json.records.shortest = 0.5)],
     ['a record of 2^50 bytes', (json) => (json.records.length[0] = 2 ** 50)],
     ['a record a byte longer', (json) => json.records.length[0]!++],
     ['a negative length', (json) => (json.records.length[0] = -9)],
@@ -85,20 +89,33 @@ describe('OffsetIndex on an index that lies', () => {
   ];
   for (const [what, change] of lies) {
     it(`refuses ${what}`, () => {
-      throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(changed(change), dataLength));
+      throwsWith('OBJECT_CORRUPT', () => new IndexPage(changed(change), span));
     });
   }
-
-  it('refuses blocks that end elsewhere than the index begins', () => {
-    for (const length of [0, dataLength - 1, dataLength + 1, 2 ** 50]) {
-      throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(Buffer.from(text), length));
+  it('refuses blocks that begin or end elsewhere than the directory says', () => {
+    for (const length of [0, span.length - 1, span.length + 1, 2 ** 50]) {
+      throwsWith('OBJECT_CORRUPT', () => new IndexPage(Buffer.from(text), { offset: 0, length }));
     }
+    throwsWith('OBJECT_CORRUPT', () => new IndexPage(Buffer.from(text), { ...span, offset: 1 }));
+    throwsWith(
+      'OBJECT_CORRUPT',
+      () =>
+        new IndexPage(
+          changed((json) => (json.offset = 1)),
+          span,
+        ),
+    );
+    const moved = changed((json) => (json.offset = 1000));
+    const page = new IndexPage(moved, { offset: 1000 });
+    assert.equal(page.blocks[0]?.offset, 1000);
+    assert.equal(page.end, 1000 + span.length);
+    throwsWith('OBJECT_CORRUPT', () => new IndexPage(moved, { offset: 1000, length: 1000 + span.length }));
   });
 
   it('refuses a later version, whatever else it holds', () => {
     const versions = ['{"version":2}', '{"version":2,"records":"elsewhere"}', '{"version":9007199254740991}'];
     for (const version of versions) {
-      throwsWith('OBJECT_VERSION', () => new OffsetIndex(Buffer.from(version), dataLength));
+      throwsWith('OBJECT_VERSION', () => new IndexPage(Buffer.from(version), span));
     }
   });
 
@@ -116,7 +133,7 @@ describe('OffsetIndex on an index that lies', () => {
       '{"version":NaN}',
     ];
     for (const other of [...others, text.replace('"count":4', '"count":1e400'), '\0'.repeat(100)]) {
-      throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(Buffer.from(other), dataLength));
+      throwsWith('OBJECT_CORRUPT', () => new IndexPage(Buffer.from(other), span));
     }
   });
 
@@ -129,7 +146,7 @@ describe('OffsetIndex on an index that lies', () => {
           const buffer = changed((json) => set(json, path, value));
           const may = path.join('.') === 'key.time' && value !== true;
           try {
-            new OffsetIndex(buffer, dataLength);
+            new IndexPage(buffer, span);
             assert(may || typeof value === 'string' || JSON.stringify(value) === '{}', path.join('.'));
           } catch (error) {
             assert.equal((error as Error).name, 'S3BatchError', String(error));
@@ -144,31 +161,31 @@ describe('OffsetIndex on an index that lies', () => {
     const polluted = text
       .replace('"topics":', '"__proto__":{"count":9,"polluted":1},"constructor":{"prototype":{}},"topics":')
       .replace('"lineBreaks":{', '"lineBreaks":{"__proto__":[2],');
-    throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(Buffer.from(polluted), dataLength));
+    throwsWith('OBJECT_CORRUPT', () => new IndexPage(Buffer.from(polluted), span));
     const harmless = polluted.replace('"__proto__":[2],', '');
-    assert.equal(new OffsetIndex(Buffer.from(harmless), dataLength).count, 4);
+    assert.equal(new IndexPage(Buffer.from(harmless), span).count, 4);
     assert.equal(({} as { polluted?: number }).polluted, undefined);
     const bare = text.replace('"version":1', '"__proto__":{"version":1}');
-    throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(Buffer.from(bare), dataLength));
+    throwsWith('OBJECT_CORRUPT', () => new IndexPage(Buffer.from(bare), span));
   });
 
   it('ignores members that it does not know', () => {
     const newer = text.replace('"topics":', '"note":{"by":["a",{"b":[1]}]},"topics":');
-    assert.equal(new OffsetIndex(Buffer.from(newer), dataLength).count, 4);
+    assert.equal(new IndexPage(Buffer.from(newer), span).count, 4);
   });
 
   it('refuses blocks that are larger than the reader takes', () => {
-    throwsWith('OBJECT_TOO_LARGE', () => new OffsetIndex(Buffer.from(text), dataLength, { maxBlock: 15 }));
-    assert.equal(new OffsetIndex(Buffer.from(text), dataLength, { maxBlock: 16 }).count, 4);
+    throwsWith('OBJECT_TOO_LARGE', () => new IndexPage(Buffer.from(text), span, { maxBlock: 15 }));
+    assert.equal(new IndexPage(Buffer.from(text), span, { maxBlock: 16 }).count, 4);
   });
 
   it('refuses a block that cannot have been so small: deflate shrinks to a 1,032nd at most', () => {
     const huge = changed((json) => {
       json.records.length[0] = 2 ** 31;
-      json.blocks.size[0] = json.records.length[0] + json.records.length[1]!;
+      json.blocks.size[0] = 2 ** 31 + json.records.length[1]! + 2 * json.records.shortest;
     });
-    throwsWith('OBJECT_TOO_LARGE', () => new OffsetIndex(huge, dataLength));
-    throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(huge, dataLength, { maxBlock: 2 ** 40 }));
+    throwsWith('OBJECT_TOO_LARGE', () => new IndexPage(huge, span));
+    throwsWith('OBJECT_CORRUPT', () => new IndexPage(huge, span, { maxBlock: 2 ** 40 }));
   });
 
   it('gives the records or an error of ours, never another, whatever numbers stand in it', async () => {
@@ -182,8 +199,8 @@ describe('OffsetIndex on an index that lies', () => {
         async (changes) => {
           const buffer = changed((json) => changes.forEach(([path, value]) => set(json, path, value)));
           try {
-            const index = new OffsetIndex(buffer, dataLength);
-            const records = await readAll(object.body, index);
+            const index = new IndexPage(buffer, span);
+            const records = await readAll(object.body, [index]);
             assert.equal(records.length, 4);
           } catch (error) {
             assert.equal((error as Error).name, 'S3BatchError', String(error));
@@ -200,10 +217,10 @@ describe('OffsetIndex on an index that lies', () => {
     const wide = Buffer.alloc(32 << 20, '[],');
     wide[0] = 0x5b;
     wide[1] = 0x5b;
-    throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(deep, dataLength));
-    throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(wide, dataLength));
+    throwsWith('OBJECT_CORRUPT', () => new IndexPage(deep, span));
+    throwsWith('OBJECT_CORRUPT', () => new IndexPage(wide, span));
     const text = Buffer.from(`["${'\\"['.repeat(5000)}"]`);
-    throwsWith('OBJECT_CORRUPT', () => new OffsetIndex(text, dataLength));
+    throwsWith('OBJECT_CORRUPT', () => new IndexPage(text, span));
     const grown = (process.resourceUsage().maxRSS - before) * 1024;
     assert(grown < 200e6, `${grown} bytes`);
   });
@@ -218,6 +235,7 @@ function anyPath(): fc.Arbitrary<string[]> {
     'compression',
     'key',
     'count',
+    'offset',
     'first',
     'last',
     'topics',

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { createContext, runInContext } from 'node:vm';
+
+const REPOSITORY = path.resolve(__dirname, '../../..');
+const read = (...names: string[]): string => readFileSync(path.join(REPOSITORY, ...names), 'utf8');
+
+const { 'node-red': registered } = JSON.parse(read('package.json')) as {
+  'node-red': { nodes: Record<string, string> };
+};
+const TYPES = Object.keys(registered.nodes);
+
+interface Definition {
+  category: string;
+  icon?: string;
+  defaults: Record<string, Property>;
+  credentials?: Record<string, Property>;
+}
+
+interface Property {
+  value: unknown;
+  validate?(this: object, value: unknown, options: object): unknown;
+}
+
+/** The definitions as the compiled editor scripts register them, in a scope that they all share as in the editor. */
+function definitions(): Map<string, Definition> {
+  const found = new Map<string, Definition>();
+  const registerType = (type: string, definition: Definition): void => void found.set(type, definition);
+  const scope = createContext({
+    RED: { nodes: { registerType, node: () => null, getType: (type: string) => found.get(type) } },
+    // No dialogue is open.
+    $: () => ({ val: () => undefined }),
+    URL,
+  });
+  for (const type of TYPES) {
+    runInContext(read('dist', 'editor', 'nodes', `${type}.editor.js`).replace('"use strict";', ''), scope);
+  }
+  return found;
+}
+
+type Texts = { [key: string]: Texts | string };
+
+function lookUp(catalogue: Texts, key: string): Texts | string | undefined {
+  let found: Texts | string | undefined = catalogue;
+  for (const name of key.split('.')) found = typeof found === 'object' ? found[name] : undefined;
+  return found;
+}
+
+function matches(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? '');
+}
+
+/** Names of all texts of a catalogue. */
+function keysOf(texts: Texts, prefix = ''): string[] {
+  return Object.entries(texts).flatMap(([key, value]) =>
+    typeof value === 'string' ? [prefix + key] : keysOf(value, `${prefix}${key}.`),
+  );
+}
+
+describe('the editor side of the nodes', () => {
+  const all = definitions();
+
+  /** What a new node of this type has, and a translation that shows the keys. */
+  function newNode(type: string, changes: Record<string, unknown> = {}): Record<string, unknown> {
+    const defaults = Object.entries(all.get(type)!.defaults).map(([name, { value }]) => [name, value]);
+    return { id: type, _: (key: string) => key, ...Object.fromEntries(defaults), ...changes };
+  }
+
+  /** What the validators say of a node: properties with something wrong. */
+  function wrongIn(type: string, changes: Record<string, unknown>): string[] {
+    const node = newNode(type, changes);
+    const wrong: string[] = [];
+    for (const [name, { validate }] of Object.entries(all.get(type)!.defaults)) {
+      if (!validate) continue;
+      assert.equal(validate.length, 2, `${type}.${name}: Node-RED takes sentences only from two parameters`);
+      const answer = validate.call(node, node[name], {});
+      if (answer === true) continue;
+      assert.equal(typeof answer, 'string');
+      wrong.push(name);
+    }
+    return wrong;
+  }
+
+  for (const type of TYPES) {
+    describe(type, () => {
+      const template = read('nodes', `${type}.html`);
+      const script = read('nodes', `${type}.editor.ts`);
+      const catalogue = JSON.parse(read('nodes', 'locales', 'en-US', `${type}.json`)) as Texts;
+      const help = read('nodes', 'locales', 'en-US', `${type}.html`);
+      const definition = all.get(type)!;
+      const prefix = definition.category === 'config' ? 'node-config-input-' : 'node-input-';
+
+      it('is registered, with a template and help', () => {
+        assert.ok(template.includes(`data-template-name="${type}"`));
+        assert.ok(help.includes(`data-help-name="${type}"`));
+      });
+
+      it('has a text for every key that dialogue and scripts use', () => {
+        const runtime = existsSync(path.join(REPOSITORY, 'nodes', `${type}.ts`))
+          ? read('nodes', `${type}.ts`)
+          : '';
+        const used = [
+          ...matches(template, /data-i18n="(?:\[\w+\])?([^":]+)"/g),
+          ...matches(script + runtime, /_\(\s*'([\w-]+(?:\.[\w-]+)+)'/g),
+        ];
+        assert.ok(used.length > 0);
+        for (const key of used) assert.equal(typeof lookUp(catalogue, key), 'string', key);
+        for (const group of matches(script, /_\(\s*`([\w.-]+)\.\$\{/g)) {
+          assert.equal(typeof lookUp(catalogue, group), 'object', group);
+        }
+      });
+
+      it('uses every text of the dialogue', () => {
+        const groups = matches(script, /_\(\s*`([\w.-]+\.)\$\{/g);
+        for (const key of keysOf(catalogue)) {
+          if (/^[\w-]+\.(?:status|error)\./.test(key)) continue;
+          const isUsed = template.includes(key) || script.includes(key);
+          assert.ok(isUsed || groups.some((group) => key.startsWith(group)), key);
+        }
+      });
+
+      it('has a field for every property, and a property for every field', () => {
+        const properties = [
+          ...Object.keys(definition.defaults),
+          ...Object.keys(definition.credentials ?? {}),
+        ];
+        const fields = matches(template, new RegExp(`id="${prefix}([\\w-]+)"`, 'g'));
+        for (const property of properties) {
+          const keptByScript = new RegExp(`this\\.${property} =[^=]`).test(script);
+          assert.ok(fields.includes(property) || keptByScript, property);
+        }
+        for (const field of fields) assert.ok(properties.includes(field), field);
+      });
+
+      it('binds every label to a field', () => {
+        const ids = matches(template, / id="([\w-]+)"/g);
+        const labels = matches(template, /<label([^>]*)>/g);
+        assert.ok(labels.length > 0);
+        for (const label of labels) assert.ok(ids.includes(/ for="([\w-]+)"/.exec(label)?.[1] ?? ''), label);
+        for (const described of matches(template, /aria-describedby="([^"]+)"/g)) {
+          for (const id of described.split(' ')) assert.ok(ids.includes(id), id);
+        }
+      });
+
+      it('has no colour that a theme cannot change', () => {
+        assert.doesNotMatch(template, /:\s*#[0-9a-f]{3,8}\b|rgba?\(|hsla?\(|\b(?:white|black|gr[ae]y)\b/i);
+      });
+
+      it('is valid as it comes from the palette, but for what must be chosen', () => {
+        const choose = ['connection', 'target'];
+        assert.deepEqual(
+          wrongIn(type, {}).filter((name) => !choose.includes(name)),
+          [],
+        );
+      });
+    });
+  }
+
+  it('has an icon for every node of the palette, and no other', () => {
+    const used = [...all.values()].flatMap(({ icon }) => icon ?? []).sort();
+    assert.equal(used.length, TYPES.length - 2);
+    assert.deepEqual(readdirSync(path.join(REPOSITORY, 'icons')).sort(), used);
+  });
+
+  it('tells wrong settings of a connection', () => {
+    const wrong = {
+      endpoint: 'ceph',
+      region: 'a b',
+      roleArn: 'me',
+      connectTimeout: '0',
+      requestTimeout: 'x',
+    };
+    assert.deepEqual(wrongIn('s3-connection', wrong), Object.keys(wrong));
+    assert.deepEqual(
+      wrongIn('s3-connection', { endpoint: 'http://127.0.0.1:9000', connectTimeout: '0.5' }),
+      [],
+    );
+  });
+
+  it('tells wrong settings of a layout', () => {
+    for (const topic of ['PLANT/DEVICE', 'plants/+PLANT/#REST', '"weld"/PLANT', '#']) {
+      assert.deepEqual(wrongIn('archive-layout', { topic }), [], topic);
+    }
+    for (const topic of ['A/#/B', 'a b', 'A/A', 'time/A', 'a/b+/+C', '{A}']) {
+      assert.deepEqual(wrongIn('archive-layout', { topic }), ['topic'], topic);
+    }
+    const wrong = {
+      timeSource: 'field',
+      timeField: '',
+      timeFormat: 'HHmm',
+      timeZone: 'Mars/Base',
+      key: 'PLANT',
+      buckets: [{ topic: '#', bucket: '{{PLANT}}' }],
+      unmatchedBucket: 'U',
+      objectName: '{{first}}',
+    };
+    assert.deepEqual(wrongIn('archive-layout', wrong), Object.keys(wrong).slice(1));
+    const right = {
+      ...wrong,
+      topic: 'PLANT/DEVICE',
+      timeField: 'weldspot.Timestamp',
+      timeFormat: 'yyyyMMdd HHmmss',
+      timeZone: 'Europe/Berlin',
+      key: 'PLANT/Timestamp',
+      unmatchedBucket: 'unmatched',
+      objectName: '{{DEVICE}}/{{first yyyyMMdd}}-{{batch}}',
+    };
+    assert.deepEqual(wrongIn('archive-layout', right), []);
+    // What does not apply is not looked at.
+    assert.deepEqual(wrongIn('archive-layout', { timeZone: 'Mars/Base', timeField: '' }), []);
+  });
+
+  it('tells wrong limits of a batch', () => {
+    const wrong = { count: '1.5', bytes: '-1', age: 'x', flushTopic: 'a+b', uploads: '0', blockSize: '0' };
+    const names = ['connection', ...Object.keys(wrong)];
+    assert.deepEqual(wrongIn('s3-batch-out', wrong), names);
+    assert.deepEqual(wrongIn('s3-batch-out', { count: '', bytes: '0', flushTopic: 'flush/#' }), [
+      'connection',
+    ]);
+  });
+});
