@@ -115,7 +115,7 @@
       // A store of one's own nearly always wants path style, AWS never: the box follows until it is clicked.
       const endpoint = $('#node-config-input-endpoint');
       const pathStyle = $('#node-config-input-pathStyle');
-      let follows = Boolean(this.endpoint) === this.pathStyle;
+      let follows = !this.endpoint === !this.pathStyle;
       pathStyle.on('click', () => {
         follows = false;
       });

@@ -34,6 +34,12 @@ function compile(project) {
 compile('tsconfig.json');
 compile('tsconfig.editor.json');
 
+// What was compiled from a source that is gone would still be tested, or packed.
+for (const file of readdirSync(dist, { recursive: true })) {
+  const source = /^(editor[\\/])?(.+?)(\.d\.ts|\.js|\.js\.map)$/.exec(file);
+  if (source && !existsSync(path.join(root, `${source[2]}.ts`))) rmSync(path.join(dist, file));
+}
+
 const nodesOut = path.join(dist, 'nodes');
 for (const file of readdirSync(path.join(root, 'nodes')).filter((name) => name.endsWith('.html'))) {
   const type = file.slice(0, -'.html'.length);

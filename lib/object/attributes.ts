@@ -90,15 +90,16 @@ export function buildAttributes(
   };
   addIfFits(attributes, 'batch', encodeText(batch));
   addIfFits(attributes, 'key', encodeText(key.template));
-  if (index !== 'sidecar') {
+  const hasPages =
+    index !== 'sidecar' &&
     addIfFits(
       attributes,
       'map-pages',
       entriesText(pages, (p) => [p.length, p.records, p.indexLength, p.size]),
     );
-  }
   const [page, ...others] = compressedPages;
-  const isSmall = page && others.length === 0 && addIfFits(attributes, 'map-index', page.toString('base64'));
+  const isSmall =
+    hasPages && page && others.length === 0 && addIfFits(attributes, 'map-index', page.toString('base64'));
   if (!isSmall)
     addIfFits(
       attributes,

@@ -19,8 +19,9 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 VERSION = 1
-TRAILER = 78
+TRAILER = 86
 SUFFIX = 65536
+READ_WHOLE = 256 << 10
 MAX_JSON = 64 << 20
 MAX_BLOCK = 256 << 20
 MAX_RATIO = 1032
@@ -114,40 +115,25 @@ def empty_member(data, at, identity):
 
 def parse_trailer(tail, object_size):
     member = empty_member(tail, len(tail) - TRAILER, b"OT")
-    if member is None or len(member[0]) != 52 or member[0][:8] != b"S3BATCH\n":
+    if member is None or len(member[0]) != 60 or member[0][:8] != b"S3BATCH\n":
         return None
     data = member[0]
-    check(crc32c(data[:48]) == number(data, 48, 4), "the trailer is damaged")
+    check(crc32c(data[:56]) == number(data, 56, 4), "the trailer is damaged")
     check(number(data, 8, 4) <= VERSION, "a later version")
-    trailer = {
-        "offset": number(data, 12, 8),
-        "length": number(data, 20, 8),
-        "size": number(data, 28, 8),
-        "count": number(data, 36, 8),
-        "crc": number(data, 44, 4),
-    }
-    check(trailer["offset"] + trailer["length"] + TRAILER == object_size, "the trailer names a wrong place")
+    names = ("offset", "length", "directoryLength", "directorySize", "count")
+    trailer = {name: number(data, 12 + 8 * place, 8) for place, name in enumerate(names)}
+    trailer["crc"] = number(data, 52, 4)
+    check_location(trailer, object_size)
     return trailer
 
 
-def parse_index(compressed, size):
-    check(size <= MAX_JSON and size <= len(compressed) * MAX_RATIO, "the index is too large")
-    text = inflate(compressed, size)
-    depth = containers = 0
-    for sign in re.findall(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', text):
-        if sign in b"[{":
-            depth += 1
-            containers += 1
-            check(depth <= 8 and containers <= 1000 + size / 8, "nested too deeply")
-        elif sign in b"]}":
-            depth -= 1
-    try:
-        return json.loads(text.decode("utf-8"))
-    except ValueError as error:
-        raise Refused("the index is no JSON: %s" % error)
+def check_location(location, object_size):
+    end = location["offset"] + location["length"] + TRAILER
+    check(end == object_size and location["directoryLength"] <= location["length"], "the index lies in a wrong place")
 
 
-def index_members(members, crc):
+def index_members(members, crc=None):
+    """The compressed bytes that index members carry."""
     compressed = b""
     at = 0
     while at < len(members):
@@ -155,33 +141,49 @@ def index_members(members, crc):
         check(member is not None, "the index is damaged")
         compressed += member[0]
         at = member[1]
-    check(crc32c(compressed) == crc, "the index is damaged")
+    check(crc is None or crc32c(compressed) == crc, "the index is damaged")
     return compressed
 
 
-def index_from_end(obj, start):
-    """Reads from `start` to the object's end; and before it, if the index begins earlier."""
-    tail = obj.range(start, obj.size - start)
-    trailer = parse_trailer(tail, obj.size)
-    if trailer is None:
-        check(os.path.exists(obj.path + ".index.gz"), "neither trailer nor sidecar: another format, or cut")
-        return index_from_sidecar(obj)
-    if trailer["offset"] < start:
-        tail = obj.range(trailer["offset"], start - trailer["offset"]) + tail
-        start = trailer["offset"]
-    at = trailer["offset"] - start
-    compressed = index_members(tail[at : at + trailer["length"]], trailer["crc"])
-    index = parse_index(compressed, trailer["size"])
-    check(index.get("count") == trailer["count"], "trailer and index disagree")
-    return index, trailer["offset"]
+def inflate_text(compressed, size):
+    check(size <= MAX_JSON and size <= len(compressed) * MAX_RATIO, "the index is too large")
+    return inflate(compressed, size)
 
 
-def index_from_sidecar(obj):
-    compressed = obj.sidecar()
-    index = parse_index(compressed, number(compressed, len(compressed) - 4, 4))
-    batch = joined(obj.attributes, "batch")
-    check(batch is None or unquote(batch) == index.get("batch"), "the sidecar belongs to another object")
-    return index, obj.size
+def parse_json(text):
+    depth = containers = 0
+    for sign in re.findall(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', text):
+        if sign in b"[{":
+            depth += 1
+            containers += 1
+            check(depth <= 8 and containers <= 1000 + len(text) / 8, "nested too deeply")
+        elif sign in b"]}":
+            depth -= 1
+    try:
+        data = json.loads(text.decode("utf-8"))
+    except ValueError as error:
+        raise Refused("the index is no JSON: %s" % error)
+    check(isinstance(data, dict) and is_whole(data.get("version")), "no index")
+    check(data["version"] <= VERSION, "a later version")
+    check(data["version"] >= 1, "no such version")
+    return data
+
+
+def place_pages(columns, count, location):
+    """Page entries with the places of their blocks and members; checked against the whole object."""
+    pages = []
+    offset, index_offset = 0, location["offset"]
+    for series, length, records, index_length, size in zip(*columns):
+        check(records > 0, "a page without records")
+        entry = {"series": series, "offset": offset, "length": length, "records": records}
+        entry.update(indexOffset=index_offset, indexLength=index_length, size=size)
+        pages.append(entry)
+        offset += length
+        index_offset += index_length
+    check(sum(page["records"] for page in pages) == count > 0, "pages do not add up")
+    check(offset == location["offset"], "pages do not add up")
+    check(index_offset == location["offset"] + location["length"] - location["directoryLength"], "pages do not add up")
+    return pages
 
 
 def joined(attributes, name):
@@ -193,30 +195,122 @@ def joined(attributes, name):
     return value
 
 
-def index_in_attributes(attributes):
-    match = re.fullmatch(r"(\d+),([A-Za-z0-9+/]+={0,2})", joined(attributes, "map-index") or "")
-    if not match or len(match.group(2)) % 4 != 0:
+def pages_in_attributes(attributes, location):
+    """What the attribute map-pages tells; None when it is missing or cannot be true."""
+    entries = [entry.split(",") for entry in (joined(attributes, "map-pages") or "").split(";")]
+    if not all(len(entry) == 5 and all(re.fullmatch("[0-9]{1,15}", field) for field in entry[1:]) for entry in entries):
         return None
-    compressed = base64.b64decode(match.group(2))
-    if number(compressed, len(compressed) - 4, 4) != int(match.group(1)):
+    entries = [[unquote(entry[0])] + [int(field) for field in entry[1:]] for entry in entries]
+    try:
+        return place_pages(zip(*entries), int(attributes["count"]), location)
+    except Refused:
         return None
-    return parse_index(compressed, int(match.group(1)))
 
 
-def find_index(obj):
-    """The index's JSON and where the blocks end."""
+def page_in_attributes(attributes, pages):
+    """The one page, compressed, when the attribute map-index holds it as a whole."""
+    text = joined(attributes, "map-index") or ""
+    if len(pages) != 1 or len(text) % 4 != 0 or not re.fullmatch("[A-Za-z0-9+/]+={0,2}", text):
+        return None
+    compressed = base64.b64decode(text)
+    return compressed if number(compressed, len(compressed) - 4, 4) == pages[0]["size"] else None
+
+
+def can_hold(entries, place, wanted):
+    """Whether a page or block, by the series of the first records, can hold one of the wanted series."""
+    if wanted is None:
+        return True
+    first = entries[place]["series"].encode("utf-8")
+    following = entries[place + 1]["series"].encode("utf-8") if place + 1 < len(entries) else None
+    wanted = [series.encode("utf-8") for series in wanted]
+    return any(first <= series and (following is None or series <= following) for series in wanted)
+
+
+def chosen_pages(obj, pages, wanted, tail=b""):
+    """Opens the pages that can hold wanted series; `tail` is what was read of the object's end."""
+    chosen = [page for place, page in enumerate(pages) if can_hold(pages, place, wanted)]
+    opened = []
+    missing = [page for page in chosen if page["indexOffset"] < obj.size - len(tail)]
+    for offset, length in merged([(page["indexOffset"], page["indexLength"]) for page in missing], 64 << 10):
+        data = obj.range(offset, length)
+        for page in missing:
+            at = page["indexOffset"] - offset
+            if 0 <= at < length:
+                page["bytes"] = data[at : at + page["indexLength"]]
+    for page in chosen:
+        at = page["indexOffset"] - (obj.size - len(tail))
+        members = page["bytes"] if "bytes" in page else tail[at : at + page["indexLength"]]
+        opened.append(open_page(inflate_text(index_members(members), page["size"]), page))
+    return opened
+
+
+def open_page(text, entry):
+    page = Page(parse_json(text), entry["offset"])
+    check(page.count == entry["records"] and page.end == entry["offset"] + entry["length"], "a page and its entry disagree")
+    return page
+
+
+def pages_from_end(obj, start, wanted):
+    """Reads from `start` to the object's end, then what is missing of the directory, then pages."""
+    tail = obj.range(start, obj.size - start)
+    trailer = parse_trailer(tail, obj.size)
+    if trailer is None:
+        check(os.path.exists(obj.path + ".index.gz"), "neither trailer nor sidecar: another format, or cut")
+        return pages_from_sidecar(obj)
+    end = trailer["offset"] + trailer["length"]
+    needed = trailer["offset"] if trailer["length"] <= READ_WHOLE else end - trailer["directoryLength"]
+    if needed < start:
+        tail = obj.range(needed, start - needed) + tail
+        start = needed
+    members = tail[end - trailer["directoryLength"] - start : end - start]
+    text = inflate_text(index_members(members, trailer["crc"]), trailer["directorySize"])
+    directory = parse_json(text)
+    try:
+        columns = directory["pages"]
+        numbers = [whole_numbers(columns[name]) for name in ("length", "records", "indexLength", "size")]
+        check(all(isinstance(series, str) for series in columns["series"]), "a series is no text")
+        check(len({len(column) for column in numbers + [columns["series"]]}) == 1, "columns of different lengths")
+        check(directory["count"] == trailer["count"], "trailer and directory disagree")
+    except (KeyError, TypeError) as error:
+        raise Refused("the directory lacks %s" % error)
+    pages = place_pages([columns["series"]] + numbers, directory["count"], trailer)
+    return chosen_pages(obj, pages, wanted, tail)
+
+
+def pages_from_sidecar(obj):
+    compressed = obj.sidecar()
+    text = inflate_text(compressed, number(compressed, len(compressed) - 4, 4))
+    check(text.endswith(b"\n"), "the sidecar was cut")
+    pages = []
+    for line in text[:-1].split(b"\n"):
+        pages.append(Page(parse_json(line), pages[-1].end if pages else 0))
+    batch = joined(obj.attributes, "batch")
+    check(batch is None or unquote(batch) == pages[0].batch, "the sidecar belongs to another object")
+    check(pages[-1].end == obj.size, "the sidecar belongs to another object")
+    return pages
+
+
+def find_pages(obj, wanted):
+    """The pages of the index that can hold the wanted series (None: all)."""
     attributes = obj.attributes
     version = re.fullmatch(r"s3-batch/(\d+)", attributes.get("format", ""))
     if not version:
-        return index_from_end(obj, max(0, obj.size - SUFFIX))
+        return pages_from_end(obj, max(0, obj.size - SUFFIX), wanted)
     check(1 <= int(version.group(1)) <= VERSION, "a later version")
     if attributes["index"] == ".index.gz":
-        in_attributes = index_in_attributes(attributes)
-        return (in_attributes, obj.size) if in_attributes else index_from_sidecar(obj)
-    offset, length, _ = map(int, attributes["index"].split(","))
-    check(offset + length + TRAILER == obj.size, "the attributes name a wrong place")
-    in_attributes = index_in_attributes(attributes)
-    return (in_attributes, offset) if in_attributes else index_from_end(obj, offset)
+        return pages_from_sidecar(obj)
+    names = ("offset", "length", "directoryLength", "directorySize")
+    location = dict(zip(names, map(int, attributes["index"].split(","))))
+    check_location(location, obj.size)
+    pages = pages_in_attributes(attributes, location)
+    if pages is None:
+        end = location["offset"] + location["length"]
+        whole = location["length"] <= READ_WHOLE
+        return pages_from_end(obj, location["offset"] if whole else end - location["directoryLength"], wanted)
+    compressed = page_in_attributes(attributes, pages)
+    if compressed is not None:
+        return [open_page(inflate_text(compressed, pages[0]["size"]), pages[0])]
+    return chosen_pages(obj, pages, wanted)
 
 
 # --- columns -------------------------------------------------------------------------------------------------------
@@ -241,17 +335,18 @@ def expand(runs, count, most):
     return values
 
 
-class Index:
-    def __init__(self, data, blocks_end):
-        check(isinstance(data, dict) and is_whole(data.get("version")), "no index")
-        check(data["version"] <= VERSION, "a later version")
-        check(data["version"] >= 1, "no such version")
-        try:
-            self.take(data, blocks_end)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise Refused("the index lacks %s" % error)
+class Page:
+    """A page of the index, decoded and checked."""
 
-    def take(self, data, blocks_end):
+    def __init__(self, data, offset):
+        try:
+            self.take(data)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Refused("a page lacks %s" % error)
+        check(data["offset"] == offset, "a page begins elsewhere")
+
+    def take(self, data):
+        self.batch = data["batch"]
         self.framing = data["framing"]
         self.compression = data["compression"]
         self.key = data["key"]
@@ -263,7 +358,8 @@ class Index:
         first, last = data["first"], data["last"]
         check(is_whole(first) and is_whole(last) and first <= last <= MAX_TIME, "impossible times")
         columns = data["records"]
-        self.length = whole_numbers(columns["length"])
+        check(is_whole(columns["shortest"]), "lengths do not fit")
+        self.length = [columns["shortest"] + length for length in whole_numbers(columns["length"])]
         check(is_whole(count) and 1 <= count == len(self.length), "wrong count")
         check(all(length < 1 << 32 for length in self.length), "a record is too long")
         self.topic = expand(columns["topic"], count, len(self.topics) - 1)
@@ -292,7 +388,8 @@ class Index:
         columns = [whole_numbers(blocks[name]) for name in ("length", "size", "records")]
         check(len({len(column) for column in columns}) == 1, "blocks do not fit")
         self.blocks = []
-        offset = place = 0
+        offset, place = data["offset"], 0
+        check(is_whole(offset), "a page begins nowhere")
         for length, size, records in zip(*columns):
             check(1 <= records <= count - place, "blocks do not fit")
             check(sum(self.length[place : place + records]) == size <= MAX_BLOCK, "a block has another size")
@@ -301,7 +398,8 @@ class Index:
             self.blocks.append(block)
             offset += length
             place += records
-        check(offset == blocks_end and place == count, "blocks do not fit")
+        self.end = offset
+        check(place == count, "blocks do not fit")
 
     def records(self, block):
         """Places of a block's records, and where they begin and end in the decompressed block."""
@@ -435,35 +533,36 @@ def restore(framing, record, flags, breaks):
     return bytes(line)
 
 
-def merged(ranges):
+def merged(ranges, gap=GAP):
     """Joins (offset, length) that lie close to each other, unless that wastes more than half."""
     spans = []
     for offset, length in ranges:
         if spans:
             last = spans[-1]
             end = offset + length
-            if offset - (last[0] + last[1]) <= GAP and (last[2] + length) * 2 >= end - last[0]:
+            if offset - (last[0] + last[1]) <= gap and (last[2] + length) * 2 >= end - last[0]:
                 last[1], last[2] = end - last[0], last[2] + length
                 continue
         spans.append([offset, length, length])
     return [(offset, length) for offset, length, _ in spans]
 
 
-def read(obj, index, wanted):
-    blocks = [block for block in index.blocks if any(wanted(place) for place, _, _ in index.records(block))]
-    spans = merged([(block["offset"], block["length"]) for block in blocks])
-    for offset, length in spans:
+def read(obj, pages, wanted):
+    blocks = []
+    for page in pages:
+        blocks += [(page, block) for block in page.blocks if any(wanted(page, row[0]) for row in page.records(block))]
+    for offset, length in merged([(block["offset"], block["length"]) for _, block in blocks]):
         data = obj.range(offset, length) if length else b""
-        for block in blocks:
+        for page, block in blocks:
             if not offset <= block["offset"] < offset + max(length, 1):
                 continue
             plain = data[block["offset"] - offset :][: block["length"]]
-            if index.compression == "gzip":
+            if page.compression == "gzip":
                 plain = inflate(plain, block["size"])
-            for place, start, end in index.records(block):
-                if wanted(place):
-                    breaks = index.line_breaks.get(place)
-                    yield place, restore(index.framing, plain[start:end], index.flags[place], breaks)
+            for place, start, end in page.records(block):
+                if wanted(page, place):
+                    breaks = page.line_breaks.get(place)
+                    yield page, place, restore(page.framing, plain[start:end], page.flags[place], breaks)
 
 
 def main():
@@ -479,30 +578,27 @@ def main():
         with open(options.attributes, encoding="utf-8") as file:
             attributes = json.load(file)
     obj = LocalObject(options.object, attributes)
+
+    def wanted(page, place):
+        series = page.series[page.series_of[place]]
+        return options.start <= page.time[place] <= options.end and (not options.series or series in options.series)
+
     try:
-        index = Index(*find_index(obj))
-
-        def wanted(place):
-            series = index.series[index.series_of[place]]
-            return options.start <= index.time[place] <= options.end and (
-                not options.series or series in options.series
-            )
-
-        for place, payload in read(obj, index, wanted):
-            series, time = index.series[index.series_of[place]], index.time[place]
+        pages = find_pages(obj, options.series)
+        for page, place, payload in read(obj, pages, wanted):
+            series, time = page.series[page.series_of[place]], page.time[place]
             record = {
-                "place": place,
-                "key": offset_key(index.key, series, time),
+                "key": offset_key(page.key, series, time),
                 "series": series,
-                "topic": index.topics[index.topic[place]],
+                "topic": page.topics[page.topic[place]],
                 "time": time,
-                "flags": index.flags[place],
+                "flags": page.flags[place],
                 "payload": base64.b64encode(payload).decode(),
             }
             print(json.dumps(record))
     except Refused as error:
         sys.exit("refused: %s" % error)
-    print(json.dumps({"requests": obj.requests, "count": index.count}), file=sys.stderr)
+    print(json.dumps({"requests": obj.requests}), file=sys.stderr)
 
 
 main()

@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib';
 
 import type { NodeMessage } from 'node-red';
 
+import { SIDECAR_SUFFIX } from '../../lib/object';
 import { EVERYTHING, fetchRecords, headObject, matchObject } from '../../lib/query';
 import type { ObjectStore } from '../../lib/store/object-store';
 
@@ -38,6 +39,7 @@ export async function objectsIn(store: ObjectStore, bucket: string): Promise<Arc
 export async function recordsIn(store: ObjectStore, bucket: string): Promise<ArchivedRecord[]> {
   const found: ArchivedRecord[] = [];
   for (const { key: object } of await objectsIn(store, bucket)) {
+    if (object.endsWith(SIDECAR_SUFFIX)) continue;
     const match = await matchObject(store, await headObject(store, bucket, object), EVERYTHING);
     for await (const records of fetchRecords(store, [match])) {
       for (const { topic, payload, time, key, flags } of records)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 
@@ -28,7 +28,10 @@ function definitions(): Map<string, Definition> {
   const found = new Map<string, Definition>();
   const registerType = (type: string, definition: Definition): void => void found.set(type, definition);
   const scope = createContext({
-    RED: { nodes: { registerType, node: () => null, getType: (type: string) => found.get(type) } },
+    RED: {
+      nodes: { registerType, node: () => null, getType: (type: string) => found.get(type) },
+      utils: { validateTypedProperty: () => true },
+    },
     // No dialogue is open.
     $: () => ({ val: () => undefined }),
     URL,
@@ -39,7 +42,9 @@ function definitions(): Map<string, Definition> {
   return found;
 }
 
-type Texts = { [key: string]: Texts | string };
+interface Texts {
+  [key: string]: Texts | string;
+}
 
 function lookUp(catalogue: Texts, key: string): Texts | string | undefined {
   let found: Texts | string | undefined = catalogue;
@@ -63,18 +68,19 @@ describe('the editor side of the nodes', () => {
 
   /** What a new node of this type has, and a translation that shows the keys. */
   function newNode(type: string, changes: Record<string, unknown> = {}): Record<string, unknown> {
-    const defaults = Object.entries(all.get(type)!.defaults).map(([name, { value }]) => [name, value]);
-    return { id: type, _: (key: string) => key, ...Object.fromEntries(defaults), ...changes };
+    const node: Record<string, unknown> = { id: type, _: (key: string) => key };
+    for (const [name, { value }] of Object.entries(all.get(type)!.defaults)) node[name] = value;
+    return { ...node, ...changes };
   }
 
   /** What the validators say of a node: properties with something wrong. */
   function wrongIn(type: string, changes: Record<string, unknown>): string[] {
     const node = newNode(type, changes);
     const wrong: string[] = [];
-    for (const [name, { validate }] of Object.entries(all.get(type)!.defaults)) {
-      if (!validate) continue;
-      assert.equal(validate.length, 2, `${type}.${name}: Node-RED takes sentences only from two parameters`);
-      const answer = validate.call(node, node[name], {});
+    for (const [name, property] of Object.entries(all.get(type)!.defaults)) {
+      if (!property.validate) continue;
+      assert.equal(property.validate.length, 2, `${name}: Node-RED takes sentences only from two parameters`);
+      const answer = property.validate.call(node, node[name], {});
       if (answer === true) continue;
       assert.equal(typeof answer, 'string');
       wrong.push(name);
@@ -97,12 +103,9 @@ describe('the editor side of the nodes', () => {
       });
 
       it('has a text for every key that dialogue and scripts use', () => {
-        const runtime = existsSync(path.join(REPOSITORY, 'nodes', `${type}.ts`))
-          ? read('nodes', `${type}.ts`)
-          : '';
         const used = [
           ...matches(template, /data-i18n="(?:\[\w+\])?([^":]+)"/g),
-          ...matches(script + runtime, /_\(\s*'([\w-]+(?:\.[\w-]+)+)'/g),
+          ...matches(script + read('nodes', `${type}.ts`), /_\(\s*'([\w-]+(?:\.[\w-]+)+)'/g),
         ];
         assert.ok(used.length > 0);
         for (const key of used) assert.equal(typeof lookUp(catalogue, key), 'string', key);

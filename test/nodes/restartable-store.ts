@@ -1,10 +1,11 @@
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 
-import { type S3Server, startS3Server } from '../../embedded/s3-server';
+import { type Faults, type S3Server, startS3Server } from '../../embedded/s3-server';
 import { S3Store } from '../../lib/store/s3-store';
 import { KEYS } from '../support/embedded';
 import { freePort } from '../support/free-port';
@@ -34,6 +35,12 @@ export class RestartableStore {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** What goes wrong on purpose, until the next stop. */
+  get faults(): Faults {
+    assert.ok(this.#server, 'the server runs');
+    return this.#server.faults;
   }
 
   async start(): Promise<void> {

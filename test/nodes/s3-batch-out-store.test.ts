@@ -146,7 +146,7 @@ describe('s3-batch-out: a store that does not take it', () => {
       // On its way when the stop began: still taken. Later: refused, and its sender hears of it.
       node.receive(weld(plant, 'D', '20181001 171036'));
       await new Promise((resolve) => setTimeout(resolve, 100));
-      const late: object = { ...weld(plant, 'D', '20181001 171037'), _msgid: 'late' };
+      const late = { ...weld(plant, 'D', '20181001 171037'), _msgid: 'late' };
       const done = new Promise<Error | undefined>((resolve) => {
         const complete = (node as unknown as { _complete: (message: object, error?: Error) => void })._complete;
         Object.assign(node, {

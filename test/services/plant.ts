@@ -10,6 +10,8 @@ import { nodeNamed, plantFlow, type PlantSettings, PROBE_TOPIC } from './plant-f
 const REPOSITORY = path.resolve(__dirname, '../../..');
 /** Publishes under way; a broker whose clients have more of them unacknowledged than it takes stands still. */
 const WINDOW = 200;
+/** Longer than the flow takes to connect to the broker anew, ms. */
+const QUIET = 3000;
 const PATIENCE = 60_000; // ms, for whatever is waited for
 
 /** What s3-batch-out and batch-flush tell about a stored object. */
@@ -17,8 +19,8 @@ export interface ToldObject {
   bucket: string;
   key: string;
   count: number;
-  /** Bytes. */
-  size: number;
+  /** Size of the object. */
+  bytes: number;
   first: string;
   last: string;
 }
@@ -134,6 +136,16 @@ export class Plant {
       `s3-batch-out to receive ${count} records`,
       async () => (await this.counts()).received === count,
     );
+  }
+
+  /** Waits until no more records have come for a while. */
+  async quiet(): Promise<void> {
+    let last = { received: NaN, since: performance.now() };
+    await this.until('no more records to come', async () => {
+      const { received = 0 } = await this.counts();
+      if (received !== last.received) last = { received, since: performance.now() };
+      return performance.now() - last.since > QUIET;
+    });
   }
 
   /** Waits until the text under the s3-batch-out matches; of those that it had before, `after` are left out. */

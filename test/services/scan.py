@@ -6,6 +6,7 @@ usage: scan.py FOLDER BUCKET...      (S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY and 
 Objects are written to FOLDER. Prints JSON: {"objects": [{bucket, key, file, size, attributes, duckdb, pandas}],
 "duckdb": version or null, "pandas": version or null}; a count is null without its tool.
 """
+import gzip
 import importlib
 import json
 import os
@@ -30,11 +31,14 @@ pandas = optional("pandas") if os.environ.get("SCAN_TOOLS") else None
 
 
 def rows_duckdb(path):
-    return duckdb.sql("select count(*) from read_json_auto('%s')" % path).fetchone()[0]
+    return duckdb.sql("select count(*) from read_json_auto('%s')" % path).fetchall()[0][0]
 
 
 def rows_pandas(path):
-    return len(pandas.read_json(path, lines=True, compression="gzip"))
+    with gzip.open(path, "rb") as lines:
+        objects = all(line.startswith(b"{") for line in lines)
+    # A frame is made of objects only; payloads that were no JSON are texts.
+    return len(pandas.read_json(path, lines=True, compression="gzip", typ="frame" if objects else "series"))
 
 
 def scan(client, folder, buckets):

@@ -146,8 +146,13 @@ export class FlowRunner {
     }
   }
 
+  /** The node of this id; none while it is stopped. */
+  find(id: string): Node | undefined {
+    return helper.getNode(id) ?? undefined;
+  }
+
   node(id: string): Node {
-    const node = helper.getNode(id);
+    const node = this.find(id);
     assert.ok(node, `the node ${id} runs`);
     return node;
   }

@@ -82,6 +82,7 @@ describe('attributes', () => {
           if ('map-blocks' in attributes) assert.equal(pieces('map-blocks').split(';').length, blocks.length);
           if ('map-index' in attributes) {
             assert.equal(pageBytes.length, 1);
+            assert('map-pages' in attributes && !('map-blocks' in attributes));
             assert.equal(pieces('map-index'), pageBytes[0]!.toString('base64'));
           }
         },

@@ -50,7 +50,6 @@ const TIME_ZONE = works(PYTHON, '-c', 'import zoneinfo, sys; sys.exit(sys.versio
 
 /** A line that `reader.py` prints. */
 interface ReadRecord {
-  place: number;
   key: string;
   series: string;
   topic: string;
@@ -60,7 +59,7 @@ interface ReadRecord {
 }
 
 describe('objects for other tools', () => {
-  const welds = weldRecords(3000, 20);
+  const welds = weldRecords(6000, 20);
   const lines = inOrder(welds).map((record) => record.payload.toString());
   let folder: string;
   let file: string;
@@ -109,7 +108,7 @@ print(len(values), sum(value["weldspot"]["SpotId"] for value in values))`;
       ({ payload }) => JSON.parse(payload.toString()) as { weldspot: { SpotId: number } },
     );
     const sum = spots.reduce((total, { weldspot }) => total + weldspot.SpotId, 0);
-    assert.equal((await python('-c', script, file)).trim(), `3000 ${sum}`);
+    assert.equal((await python('-c', script, file)).trim(), `6000 ${sum}`);
   });
 
   it('DuckDB counts the records', async function () {
@@ -118,7 +117,7 @@ print(len(values), sum(value["weldspot"]["SpotId"] for value in values))`;
 import duckdb, sys
 print(duckdb.sql(f"select count(*), count(distinct weldspot.SpotId) from read_json_auto('{sys.argv[1]}')").fetchall())`;
     const spots = new Set(welds.map(({ payload }) => /"SpotId":(\d+)/.exec(payload.toString())?.[1]));
-    assert.equal((await python('-c', script, file)).trim(), `[(3000, ${spots.size})]`);
+    assert.equal((await python('-c', script, file)).trim(), `[(6000, ${spots.size})]`);
   });
 
   it('pandas counts the records', async function () {
@@ -126,7 +125,7 @@ print(duckdb.sql(f"select count(*), count(distinct weldspot.SpotId) from read_js
     const script = `
 import pandas, sys
 print(len(pandas.read_json(sys.argv[1], lines=True, compression="gzip")))`;
-    assert.equal((await python('-c', script, file)).trim(), '3000');
+    assert.equal((await python('-c', script, file)).trim(), '6000');
   });
 
   describe('the reader that was written from the specification alone', () => {
@@ -204,6 +203,8 @@ print(len(pandas.read_json(sys.argv[1], lines=True, compression="gzip")))`;
           expected.map(plain),
         );
         assert.equal(requests.length, 2);
+        const index = requests[0]?.[1] ?? 0;
+        if (way === 'attributes') assert(index < object.indexLength / 2, `${index} bytes of index`);
         const device = requests[1]?.[1] ?? 0;
         assert(device < object.body.length / 15, `${device} of ${object.body.length} bytes`);
       }
@@ -217,14 +218,15 @@ print(len(pandas.read_json(sys.argv[1], lines=True, compression="gzip")))`;
       assert.equal(requests.length, 1);
     });
 
-    it('reads an index that lies in several members and before the suffix', async () => {
+    it('reads a page of the index that lies in several members and begins before the suffix', async () => {
       const random = mulberry32(3);
       const list = Array.from({ length: 16_000 }, (): TestRecord => {
         const time = Math.floor(random() * 2 ** 40);
         return { topic: 't', series: 's', time, payload: Buffer.alloc(random() * 250) };
       });
-      const written = await encodeObject(recordsOf(list, 'length'), { ...FORMAT, framing: 'length' });
-      assert(written.indexLength > 65_531 + 78);
+      const format = { ...FORMAT, framing: 'length' } as const;
+      const written = await encodeObject(recordsOf(list, 'length'), format, { blockSize: 16 << 20 });
+      assert(written.indexLength > 65_531 + 86);
       const target = await store('long.bin.gz', written);
       const wanted = inOrder(list).slice(12_000, 12_003);
       const filter = ['--from', String(wanted[0]?.time), '--to', String(wanted[2]?.time)];
@@ -279,6 +281,22 @@ print(len(pandas.read_json(sys.argv[1], lines=True, compression="gzip")))`;
           );
         }),
       );
+    });
+
+    it('reads an object that lost attributes, or all of them', async () => {
+      const series = 'WELDING-STATION-7/WELD/1';
+      const expected = inOrder(welds).filter((record) => record.series === series);
+      const { 'map-pages': pages, ...withoutPages } = object.attributes;
+      assert(pages);
+      const left = [withoutPages, { ...withoutPages, 'map-pages': pages.slice(0, -9) }, {}];
+      for (const [number, attributes] of left.entries()) {
+        const target = await store(`lost-${number}.ndjson.gz`, { ...object, attributes });
+        const { records } = await read(target, 'attributes', '--series', series);
+        assert.deepEqual(
+          records.map(({ payload }) => payload),
+          expected.map(({ payload }) => payload.toString('base64')),
+        );
+      }
     });
 
     it('refuses an object that was cut', async () => {
