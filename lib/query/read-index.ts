@@ -222,7 +222,7 @@ async function readSidecar(
   const size = bytes.length >= 4 ? bytes.readUInt32LE(bytes.length - 4) : 0;
   const pages = pagesOfLines(await inflateIndex(bytes, size), object.size);
   const [page] = pages;
-  if (!page || (object.summary && object.summary.batch !== page.batch)) {
+  if (!page || isOther(object.summary, page)) {
     throw new S3BatchError('OBJECT_CHANGED', `${key} is the index of another object than ${object.key}`);
   }
   const { framing, compression } = page;
@@ -234,6 +234,11 @@ async function readSidecar(
     last: Math.max(...pages.map(({ last }) => last)),
     pages,
   };
+}
+
+/** The identity of the batch may be missing among the attributes: it is left out when it does not fit. */
+function isOther(summary: ObjectSummary | undefined, page: IndexPage): boolean {
+  return summary !== undefined && summary.batch !== '' && summary.batch !== page.batch;
 }
 
 function pagesOfLines(lines: Buffer, dataLength: number): IndexPage[] {

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 
 import type { StoredObject, WriterCounts } from '../../lib/batch';
@@ -55,8 +57,12 @@ export function numberOf(value: unknown, fallback: number): number {
   return Number.isFinite(number) ? number : fallback;
 }
 
+/** Whatever was thrown as an Error: expressions throw plain objects that have a message. */
 export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+  if (error instanceof Error) return error;
+  const message =
+    typeof error === 'object' && error !== null && 'message' in error ? error.message : error;
+  return new Error(typeof message === 'string' ? message : inspect(message), { cause: error });
 }
 
 /** Bytes for people: `12.3 MB`. */

@@ -20,6 +20,7 @@ describe('The main job on Mosquitto and Ceph RGW', () => {
   const s3 = s3Access();
   const buckets = new TestBuckets(s3);
   const messages = publishedMessages();
+  const cleanups = [() => buckets.removeAll()];
   let plant: Plant;
   let flushed: ToldObject[] = [];
   let scan: Scan;
@@ -27,11 +28,11 @@ describe('The main job on Mosquitto and Ceph RGW', () => {
   before(async () => {
     for (const bucket of BUCKETS) await buckets.create(bucket);
     plant = await Plant.start({ s3, mqttUrl: mqttUrl(), unmatchedBucket: UNMATCHED });
+    cleanups.push(() => plant.remove());
   });
 
   after(async () => {
-    await plant.remove();
-    await buckets.removeAll();
+    for (const cleanup of cleanups.reverse()) await cleanup();
   });
 
   it('takes 12,000 messages and stores them: 10,000 by their count, the others by a flush', async () => {

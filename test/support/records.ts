@@ -1,3 +1,4 @@
+import { mulberry32 } from '../../demo/weld-messages';
 import type { Records, Source } from '../../lib/object';
 import { frameOverhead, bodyStart, type Framing, toLine, writeFrame } from '../../lib/object';
 
@@ -95,15 +96,4 @@ export function weldRecords(count: number, devices: number, seed = 1): TestRecor
 
 function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
-}
-
-/** A small generator of pseudo-random numbers in [0, 1) by Tommy Ettinger, public domain. */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -38,7 +38,10 @@ const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(5000) }) },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('flush' as const), bucket: fc.option(bucket, { nil: undefined }) }),
+    arbitrary: fc.record({
+      kind: fc.constant('flush' as const),
+      bucket: fc.option(bucket, { nil: undefined }),
+    }),
   },
   {
     weight: 2,
@@ -62,7 +65,11 @@ const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
 );
 
 class Run {
-  readonly test = new TestWriter({ limits: { count: 7, bytes: 2000, age: 3000 }, memory: 120_000, uploads: 2 });
+  readonly test = new TestWriter({
+    limits: { count: 7, bytes: 2000, age: 3000 },
+    memory: 120_000,
+    uploads: 2,
+  });
   readonly taken: string[] = [];
   readonly settled: (Error | undefined)[] = [];
   refused = 0;

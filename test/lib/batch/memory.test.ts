@@ -8,7 +8,11 @@ const KIB = 1024;
 
 /** A line of so many bytes that compression cannot make smaller by much. */
 function noise(bytes: number): string {
-  return JSON.stringify(randomBytes(Math.ceil(bytes / 2)).toString('hex').slice(0, bytes - 3));
+  return JSON.stringify(
+    randomBytes(Math.ceil(bytes / 2))
+      .toString('hex')
+      .slice(0, bytes - 3),
+  );
 }
 
 describe('memory of batches', () => {
@@ -124,7 +128,9 @@ describe('memory of batches', () => {
       test.append('plant/a', '"again"');
       await test.writer.flush();
       assert.equal(countOf(test.stored), taken + 1);
-      const numbers = test.allLines.filter((line) => line !== '"again"').map((line) => parseInt(line.slice(1)));
+      const numbers = test.allLines
+        .filter((line) => line !== '"again"')
+        .map((line) => parseInt(line.slice(1)));
       assert.deepEqual(
         numbers.sort((a, b) => a - b),
         Array.from({ length: taken }, (_, n) => n),
@@ -183,7 +189,10 @@ describe('memory of batches', () => {
     });
 
     it('cannot make a batch whose offset index no reader takes', async () => {
-      const test = new TestWriter({ memory: 256 * MIB, layout: { buckets: [{ topic: '#', bucket: 'bucket' }] } });
+      const test = new TestWriter({
+        memory: 256 * MIB,
+        layout: { buckets: [{ topic: '#', bucket: 'bucket' }] },
+      });
       for (let n = 0; n < 200; n++) test.append(`${'"'.repeat(65_000)}${n}`);
       await until('an early seal', () => test.stored.length >= 2);
       assert.ok(test.triggers.every((trigger) => trigger === 'memory'));
@@ -246,7 +255,10 @@ describe('memory of batches', () => {
 
 /** The garbage collector, on call. */
 async function exposedGc(): Promise<() => void> {
-  const [{ setFlagsFromString }, { runInNewContext }] = await Promise.all([import('node:v8'), import('node:vm')]);
+  const [{ setFlagsFromString }, { runInNewContext }] = await Promise.all([
+    import('node:v8'),
+    import('node:vm'),
+  ]);
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc') as () => void;
 }

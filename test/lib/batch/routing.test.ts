@@ -64,7 +64,7 @@ describe('where records go', () => {
 
   it('is split by the partition only: seconds in the object name make no further objects', async () => {
     const test = new TestWriter({
-      layout: { objectName: "{{partition}}/{{first HHmmss}}-{{last HHmmss}}-{{batch}}{{extension}}" },
+      layout: { objectName: '{{partition}}/{{first HHmmss}}-{{last HHmmss}}-{{batch}}{{extension}}' },
     });
     for (let n = 0; n < 3600; n++) test.append('plant/a', record(NOON + n * 1000));
     const objects = await test.writer.flush();

@@ -12,7 +12,8 @@ import {
   type Records,
   TRAILER_LENGTH,
 } from '../../../lib/object';
-import { mulberry32, recordsOf, type TestRecord, weldRecords } from '../../support/records';
+import { mulberry32 } from '../../../demo/weld-messages';
+import { recordsOf, type TestRecord, weldRecords } from '../../support/records';
 import * as any from './arbitraries';
 import { directoryOf, FORMAT, indexOf, inOrder, pageOf, pageTextsOf, readAll } from './read-back';
 

@@ -13,7 +13,8 @@ import {
   type Framing,
   type KeyFormat,
 } from '../../../lib/object';
-import { mulberry32, recordsOf, type TestRecord, weldRecords } from '../../support/records';
+import { mulberry32 } from '../../../demo/weld-messages';
+import { recordsOf, type TestRecord, weldRecords } from '../../support/records';
 import { FORMAT, inOrder } from './read-back';
 
 const run = promisify(execFile);
