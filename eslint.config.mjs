@@ -41,6 +41,8 @@ export default tseslint.config(
   mayNotImport(['nodes/**/*.ts'], SDK, 'only lib/store knows the AWS SDK'),
   {
     files: ['**/*.mjs', '**/*.cjs'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', Buffer: 'readonly', URL: 'readonly' } },
+    languageOptions: {
+      globals: { process: 'readonly', console: 'readonly', Buffer: 'readonly', URL: 'readonly' },
+    },
   },
 );

@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 
 import type { StoredObject } from '../lib/batch';
 import { S3BatchError } from '../lib/errors';
+import { safeDone } from './common/done';
 import { evaluate, type TypedValue } from './common/evaluate';
 import { storedPayload } from './common/stored-payload';
 import { asError, type Done, type BatchOutNode, type Send } from './common/types';
@@ -17,20 +18,20 @@ export = function (RED: NodeAPI): void {
     RED.nodes.createNode(this, config);
     const destination: TypedValue = { value: config.destination, type: config.destinationType };
 
-    const flush = async (message: NodeMessage): Promise<NodeMessage> => {
+    const flush = async (message: NodeMessage, send: Send): Promise<void> => {
       const target = RED.nodes.getNode(config.target) as BatchOutNode | null;
       if (typeof target?.flush !== 'function') throw new Error(RED._('batch-flush.error.noTarget'));
       const wanted = destinationOf(await evaluate(RED, this, destination, message));
       this.status({ fill: 'blue', shape: 'dot', text: RED._('batch-flush.status.flushing') });
       const stored = await target.flush(wanted);
       this.status({ fill: 'green', shape: 'dot', text: RED._('batch-flush.status.flushed', totals(stored)) });
-      return { ...message, payload: stored.map(storedPayload) };
+      send({ ...message, payload: stored.map(storedPayload) });
     };
 
-    this.on('input', (message: NodeMessage, send: Send, done: Done) => {
-      flush(message).then(
-        (answer) => {
-          send(answer);
+    this.on('input', (message: NodeMessage, send: Send, nodeDone: Done) => {
+      const done = safeDone(this, nodeDone);
+      flush(message, send).then(
+        () => {
           done();
         },
         (error: unknown) => {

@@ -19,6 +19,7 @@ import {
   type Traffic,
 } from '../lib/query';
 import type { ObjectStore } from '../lib/store/object-store';
+import { safeDone } from './common/done';
 import { evaluate } from './common/evaluate';
 import { checkQuery, mergeLevels, objectNameOf, type QueryInput, queryOf } from './common/query-input';
 import { asError, type Done, layoutOf, type Send, storeOf } from './common/types';
@@ -162,7 +163,8 @@ export = function (RED: NodeAPI): void {
       } else send({ ...message, payload: config.planOnly ? { plan } : { plan, objects: found } });
     };
 
-    this.on('input', (message: NodeMessage, send: Send, done: Done) => {
+    this.on('input', (message: NodeMessage, send: Send, nodeDone: Done) => {
+      const done = safeDone(this, nodeDone);
       answer(message, send).then(
         () => {
           done();

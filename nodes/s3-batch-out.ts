@@ -7,6 +7,7 @@ import { S3BatchError } from '../lib/errors';
 import { Layout, TopicFilter } from '../lib/layout';
 import type { Compression, Framing } from '../lib/object';
 import { BatchStatus } from './common/batch-status';
+import { safeDone } from './common/done';
 import { ParkedWriters, type WriterListener, type WriterSlot } from './common/parked-writers';
 import { payloadBytes, topicOf } from './common/payload';
 import { storedPayload } from './common/stored-payload';
@@ -131,7 +132,8 @@ export = function (RED: NodeAPI): void {
     this.flush = (destination) => writer.flush(destination);
 
     let stopping = false;
-    this.on('input', (message: NodeMessage, _send: Send, done: Done) => {
+    this.on('input', (message: NodeMessage, _send: Send, nodeDone: Done) => {
+      const done = safeDone(this, nodeDone);
       try {
         if (stopping) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
         const destination = flushOf(message, flushTopic);
@@ -176,7 +178,7 @@ export = function (RED: NodeAPI): void {
     node.status({ fill: 'red', shape: 'ring', text: error.message });
     node.error(error.message);
     node.on('input', (_message: NodeMessage, _send: Send, done: Done) => {
-      done(error);
+      safeDone(node, done)(error);
     });
   }
 

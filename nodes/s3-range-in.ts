@@ -17,6 +17,7 @@ import {
   requestsOf,
 } from '../lib/query';
 import type { ObjectStore } from '../lib/store/object-store';
+import { safeDone } from './common/done';
 import { type ReadInput, readInputOf } from './common/read-input';
 import { asError, bytesText, type Done, numberOf, type Send, storeOf } from './common/types';
 
@@ -128,7 +129,8 @@ export = function (RED: NodeAPI): void {
       series: record.series,
     });
 
-    this.on('input', (message: NodeMessage, send: Send, done: Done) => {
+    this.on('input', (message: NodeMessage, send: Send, nodeDone: Done) => {
+      const done = safeDone(this, nodeDone);
       read(message, send).then(
         () => {
           done();

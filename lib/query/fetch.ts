@@ -1,9 +1,13 @@
-import { S3BatchError } from '../errors';
-import { DEFAULT_MAX_BLOCK, openRange, unframe } from '../object';
+import { openRange, unframe } from '../object';
 import type { ObjectStore } from '../store/object-store';
+import { checkMatch } from './check-match';
 import { mapInOrder } from './in-order';
 import type { Entry, MatchedBlock, ObjectMatch } from './match';
 import { DEFAULT_MERGE, type MergedSpan, type MergeLimits, mergeSpans } from './ranges';
+import { turnEvery } from './turns';
+
+/** Records taken out of their blocks in one turn of the event loop. */
+const RECORDS_A_TURN = 1000;
 
 /** A record as it was published. */
 export interface FetchedRecord {
@@ -37,42 +41,26 @@ export function planRequests(
   objects: readonly ObjectMatch[],
   merge: MergeLimits = DEFAULT_MERGE,
 ): RangeRequest[] {
-  return objects.flatMap((object) => mergeSpans(object.blocks, merge).map((span) => ({ object, span })));
+  return objects.flatMap((object) => {
+    const blocks = object.blocks.filter(({ entries }) => entries.length > 0);
+    return mergeSpans(blocks, merge).map((span) => ({ object, span }));
+  });
 }
 
 /**
  * Fetches records with merged ranged GETs, each bound to the object that was indexed by its entity tag. Yields them
  * a request at a time, objects in the given order, and in each by series and time.
- * @throws OBJECT_CHANGED when an object was replaced since, OBJECT_CORRUPT, RANGE_INVALID, or what the store says
+ * @throws RANGE_INVALID or OBJECT_TOO_LARGE, before anything is fetched, when the objects are not what a query found;
+ * OBJECT_CHANGED when an object was replaced since, OBJECT_CORRUPT, or what the store says
  */
 export async function* fetchRecords(
   store: ObjectStore,
   objects: readonly ObjectMatch[],
   options: FetchOptions = {},
 ): AsyncGenerator<FetchedRecord[]> {
+  for (const object of objects) checkMatch(object);
   const requests = planRequests(objects, options.merge);
-  for (const { span } of requests) checkSpan(span);
   yield* mapInOrder(requests, options.parallel ?? 8, (request) => fetchRange(store, request, options.signal));
-}
-
-/** What a message brings may be of anyone's making: it is checked before memory is taken. */
-function checkSpan(span: MergedSpan<MatchedBlock>): void {
-  for (const { size, length, entries } of span.parts) {
-    const inside = entries.every(
-      (entry) => entry.start >= 0 && entry.length >= 0 && entry.start + entry.length <= size,
-    );
-    if (!inside || length < 0)
-      throw new S3BatchError(
-        'RANGE_INVALID',
-        'an entry lies outside of its block: the offset map is not one of offset-index',
-      );
-    if (size > DEFAULT_MAX_BLOCK || length > DEFAULT_MAX_BLOCK) {
-      throw new S3BatchError(
-        'OBJECT_TOO_LARGE',
-        `a block is ${Math.max(size, length)} bytes, more than the ${DEFAULT_MAX_BLOCK} that this reader takes`,
-      );
-    }
-  }
 }
 
 async function fetchRange(
@@ -80,19 +68,30 @@ async function fetchRange(
   { object, span }: RangeRequest,
   signal: AbortSignal | undefined,
 ): Promise<FetchedRecord[]> {
-  const { bytes } = await store.getRange(
-    object.bucket,
-    object.key,
-    { offset: span.offset, length: span.length },
-    { etag: object.etag, ...(signal && { signal }) },
-  );
+  const bytes = await bytesOf(store, { object, span }, signal);
+  const turn = turnEvery(RECORDS_A_TURN);
   const records: FetchedRecord[] = [];
   for (const block of span.parts) {
     const from = block.offset - span.offset;
     const open = await openRange(object.compression, block.size, bytes.subarray(from, from + block.length));
-    for (const entry of block.entries) records.push(recordOf(object, entry, open));
+    for (const entry of block.entries) {
+      records.push(recordOf(object, entry, open));
+      await turn();
+    }
   }
   return records;
+}
+
+async function bytesOf(
+  store: ObjectStore,
+  { object, span: { offset, length } }: RangeRequest,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
+  // Records without payload may take no bytes at all, and no range has none.
+  if (length === 0) return Buffer.alloc(0);
+  const options = { etag: object.etag, ...(signal && { signal }) };
+  const { bytes } = await store.getRange(object.bucket, object.key, { offset, length }, options);
+  return bytes;
 }
 
 function recordOf(object: ObjectMatch, entry: Entry, block: Buffer): FetchedRecord {

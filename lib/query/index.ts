@@ -6,8 +6,9 @@ export {
   planRequests,
   type RangeRequest,
 } from './fetch';
-export { findObjects, type FindOptions, matchObject, noProgress, type QueryProgress } from './find-objects';
+export { findObjects, type FindOptions, matchObject } from './find-objects';
 export { type Entry, type MatchedBlock, type ObjectMatch } from './match';
+export { noProgress, type QueryProgress } from './progress';
 export { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 export { DEFAULT_MERGE, type MergeLimits } from './ranges';
 export { headObject, type HeadedObject, readIndex } from './read-index';

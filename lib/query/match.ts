@@ -1,6 +1,7 @@
 import { offsetKey } from '../layout';
-import type { Compression, Framing, IndexPage } from '../object';
+import type { Block, Compression, Framing, IndexPage } from '../object';
 import type { Span } from './ranges';
+import { turnEvery } from './turns';
 
 /** Which records are wanted; what is absent does not matter. */
 export interface RecordFilter {
@@ -53,19 +54,20 @@ export interface ObjectMatch {
   blocks: MatchedBlock[];
 }
 
-/** The places in a page of the records that a filter lets through, ascending. */
+/** Records matched in one turn of the event loop. */
+const RECORDS_A_TURN = 256;
+
+/** The places in a page of the records that a filter lets through, ascending, but for what it asks of keys. */
 export function* matchingPlaces(page: IndexPage, filter: RecordFilter): Generator<number> {
-  const { topic, key } = filter;
-  const wantedTopics = topic && page.topics.map(topic);
+  const { topic } = filter;
+  const wantedTopics: boolean[] = [];
   for (let number = 0; number < page.series.length; number++) {
-    const series = page.series[number] ?? '';
-    if (filter.series && !filter.series(series)) continue;
+    if (filter.series && !filter.series(page.series[number] ?? '')) continue;
     const end = page.seriesStart[number + 1] ?? 0;
     for (let place = firstAtOrAfter(page, number, filter.from); place < end; place++) {
-      const time = page.time[place] ?? 0;
-      if (time > filter.to) break;
-      if (wantedTopics && !wantedTopics[page.topic[place] ?? 0]) continue;
-      if (key && !key(offsetKey(page.key, series, time))) continue;
+      if ((page.time[place] ?? 0) > filter.to) break;
+      const own = page.topic[place] ?? 0;
+      if (topic && !(wantedTopics[own] ??= topic(page.topics[own] ?? ''))) continue;
       yield place;
     }
   }
@@ -84,58 +86,80 @@ function firstAtOrAfter(page: IndexPage, series: number, time: number): number {
 }
 
 /**
- * The byte ranges of records and where the records lie in them. Of a compressed object a range is a block; of a
- * plain one it is exactly a run of neighbouring records.
- * @param places ascending
+ * The byte ranges of a page's matching records and where these lie in them. Of a compressed object a range is a block;
+ * of a plain one it is exactly a run of neighbouring records of a block.
  */
-export function matchBlocks(page: IndexPage, places: Iterable<number>): MatchedBlock[] {
-  const matched: MatchedBlock[] = [];
-  const plain = page.compression === 'none';
-  let open: { block: MatchedBlock; number: number } | undefined;
-  let next = 0;
-  let start = 0;
-  for (const place of places) {
-    const block = page.blockAt(place);
-    if (open?.number !== block.number) {
-      next = block.first;
-      start = 0;
-    }
-    for (; next < place; next++) start += page.length[next] ?? 0;
-    const length = page.length[place] ?? 0;
-    if (plain) {
-      const offset = block.offset + start;
-      if (open && open.block.offset + open.block.length === offset) {
-        open.block.length += length;
-        open.block.size += length;
-        open.number = block.number;
-      } else {
-        open = { block: { offset, length, size: length, entries: [] }, number: block.number };
-        matched.push(open.block);
-      }
-      open.block.entries.push(entryAt(page, place, offset - open.block.offset));
-    } else {
-      if (open?.number !== block.number) {
-        open = {
-          block: { offset: block.offset, length: block.length, size: block.size, entries: [] },
-          number: block.number,
-        };
-        matched.push(open.block);
-      }
-      open.block.entries.push(entryAt(page, place, start));
-    }
+export async function matchBlocks(page: IndexPage, filter: RecordFilter): Promise<MatchedBlock[]> {
+  const ranges = new Ranges(page);
+  const turn = turnEvery(RECORDS_A_TURN);
+  for (const place of matchingPlaces(page, filter)) {
+    await turn();
+    const key = offsetKey(page.key, page.series[page.seriesAt(place)] ?? '', page.time[place] ?? 0);
+    if (!filter.key || filter.key(key)) ranges.add(place, key);
   }
-  return matched;
+  return ranges.blocks;
 }
 
-function entryAt(page: IndexPage, place: number, start: number): Entry {
-  const series = page.series[page.seriesAt(place)] ?? '';
-  const time = page.time[place] ?? 0;
+/** Byte ranges that grow record by record, in the order of their places. */
+class Ranges {
+  readonly blocks: MatchedBlock[] = [];
+  readonly #page: IndexPage;
+  /** The block of the last record; the place, and where in the block it begins, up to which lengths are added up. */
+  #block: Block | undefined;
+  #place = 0;
+  #start = 0;
+
+  constructor(page: IndexPage) {
+    this.#page = page;
+  }
+
+  add(place: number, key: string): void {
+    const page = this.#page;
+    const block = page.blockAt(place);
+    const isSame = block.number === this.#block?.number;
+    if (!isSame) {
+      this.#block = block;
+      this.#place = block.first;
+      this.#start = 0;
+    }
+    for (; this.#place < place; this.#place++) this.#start += page.length[this.#place] ?? 0;
+    const length = page.length[place] ?? 0;
+    const range =
+      page.compression === 'none'
+        ? this.#run(block.offset + this.#start, length, isSame)
+        : this.#whole(block, isSame);
+    range.entries.push(entryAt(page, place, key, block.offset + this.#start - range.offset));
+  }
+
+  /** The last range, longer by a record that follows it in the same block; else a new one. */
+  #run(offset: number, length: number, isSame: boolean): MatchedBlock {
+    const last = this.blocks.at(-1);
+    if (!last || !isSame || last.offset + last.length !== offset) {
+      return this.#push({ offset, length, size: length, entries: [] });
+    }
+    last.length += length;
+    last.size += length;
+    return last;
+  }
+
+  #whole({ offset, length, size }: Block, isSame: boolean): MatchedBlock {
+    const last = this.blocks.at(-1);
+    return isSame && last ? last : this.#push({ offset, length, size, entries: [] });
+  }
+
+  #push(block: MatchedBlock): MatchedBlock {
+    this.blocks.push(block);
+    return block;
+  }
+}
+
+function entryAt(page: IndexPage, place: number, key: string, start: number): Entry {
   const lineBreaks = page.lineBreaks(place);
   return {
-    key: offsetKey(page.key, series, time),
+    key,
     topic: page.topics[page.topic[place] ?? 0] ?? '',
-    series,
-    time,
+    series: page.series[page.seriesAt(place)] ?? '',
+    time: page.time[place] ?? 0,
     start,
     length: page.length[place] ?? 0,
     flags: page.flags[place] ?? 0,

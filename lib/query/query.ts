@@ -1,6 +1,7 @@
 import { S3BatchError } from '../errors';
-import type { Layout } from '../layout';
+import { type Layout, MAX_TIME } from '../layout';
 import type { ObjectSummary } from '../object';
+import { checkQuery } from './check-query';
 import type { RecordFilter } from './match';
 import type { PageChoice } from './read-index';
 
@@ -43,12 +44,15 @@ export const EVERYTHING: QueryFilter = {
 /** More combinations of level values than this are not turned into name prefixes. */
 const MAX_COMBINATIONS = 256;
 
-/** Every way to choose one value for each level. Levels with too many values are left open. */
+/**
+ * Every way to choose one value for each level; none, when a level may have none. Levels with too many values are left
+ * open.
+ */
 export function valueCombinations(levels: Query['levels'] = {}): Record<string, string>[] {
   let combinations: Record<string, string>[] = [{}];
   for (const [level, value] of Object.entries(levels)) {
-    const values = typeof value === 'string' ? [value] : value;
-    if (values.length === 0 || combinations.length * values.length > MAX_COMBINATIONS) continue;
+    const values = typeof value === 'string' ? [value] : [...new Set(value)];
+    if (combinations.length * values.length > MAX_COMBINATIONS) continue;
     combinations = combinations.flatMap((chosen) => values.map((one) => ({ ...chosen, [level]: one })));
   }
   return combinations;
@@ -57,18 +61,46 @@ export function valueCombinations(levels: Query['levels'] = {}): Record<string, 
 /** The buckets that can hold matching records. @throws QUERY_INVALID when the query does not tell enough */
 export function bucketsOf(query: Query, layout: Layout): string[] {
   if (query.bucket) return [query.bucket];
+  const { levels = {} } = query;
+  const asked = layout.candidateBuckets({});
+  const needed = 'unknown' in asked ? asked.unknown : [];
+  // First those that the bucket depends on, lest they are left open because others have many values.
+  const ordered = Object.entries(levels).sort(
+    ([a], [b]) => Number(needed.includes(b)) - Number(needed.includes(a)),
+  );
   const buckets = new Set<string>();
-  for (const values of valueCombinations(query.levels)) {
+  for (const values of valueCombinations(Object.fromEntries(ordered))) {
     const found = layout.candidateBuckets(values);
-    if ('unknown' in found) {
-      throw new S3BatchError(
-        'QUERY_INVALID',
-        `the query does not tell the bucket, which depends on ${found.unknown.join(', ')}: give that level, or the bucket`,
-      );
-    }
+    if ('unknown' in found) throw unknownBucket(found.unknown, levels);
     for (const bucket of found.buckets) buckets.add(bucket);
   }
   return [...buckets];
+}
+
+function unknownBucket(unknown: readonly string[], levels: object): S3BatchError {
+  const remedy = unknown.some((level) => level in levels)
+    ? `for more than ${MAX_COMBINATIONS} combinations of values: ask for fewer of them at a time, or give the bucket`
+    : 'give that level, or the bucket';
+  return new S3BatchError(
+    'QUERY_INVALID',
+    `the query does not tell the bucket, which depends on ${unknown.join(', ')}: ${remedy}`,
+  );
+}
+
+/** Where clocks are set back the same text tells two times; since 1970 no zone did so by more than three hours. */
+const CLOCKS_SET_BACK = 4 * 3600 * 1000;
+
+/** The earliest and the latest time that matching records can have; undefined when all times will do. */
+export function timeRangeOf(
+  query: Query,
+  layout: Layout | undefined,
+): { from: number; to: number } | undefined {
+  const told = query.key === undefined ? undefined : layout?.splitKey(query.key)?.time;
+  if (query.from === undefined && query.to === undefined && !told) return undefined;
+  return {
+    from: Math.max(query.from ?? 0, told ? told.from - CLOCKS_SET_BACK : 0),
+    to: Math.min(query.to ?? MAX_TIME, told ? told.to + CLOCKS_SET_BACK : MAX_TIME),
+  };
 }
 
 /**
@@ -76,17 +108,18 @@ export function bucketsOf(query: Query, layout: Layout): string[] {
  * @throws QUERY_INVALID
  */
 export function filterOf(query: Query, layout: Layout | undefined): QueryFilter {
+  checkQuery(query);
   const { from = -Infinity, to = Infinity, key, keyPrefix } = query;
-  if (from > to)
-    throw new S3BatchError('QUERY_INVALID', 'the time range ends before it begins: exchange from and to');
   const levels = Object.entries(query.levels ?? {});
   const ranges = seriesRanges(query);
   const records: RecordFilter = { from, to };
   if (levels.length > 0) records.topic = topicFilter(levels, layout);
   if (ranges) records.series = (series) => ranges.every((range) => inRange(series, range));
-  if (key !== undefined) records.key = (own) => own === key;
-  else if (keyPrefix !== undefined) records.key = (own) => own.startsWith(keyPrefix);
+  if (key !== undefined || keyPrefix !== undefined) {
+    records.key = (own) => (key === undefined || own === key) && own.startsWith(keyPrefix ?? '');
+  }
 
+  const times = timeRangeOf(query, layout);
   // What the layout tells of series holds for objects that were written with the same key.
   const ofLayout = layout ? layoutRanges(query, layout) : [];
   const pagesOf: QueryFilter['pagesOf'] = (keyTemplate) => {
@@ -100,7 +133,7 @@ export function filterOf(query: Query, layout: Layout | undefined): QueryFilter 
     records,
     pagesOf,
     mayHold: (summary) => {
-      if (summary.first > to || summary.last < from) return false;
+      if (times && (summary.first > times.to || summary.last < times.from)) return false;
       const runs = summary.blocks ?? summary.pages;
       const choice = pagesOf(summary.keyTemplate);
       return !runs || runs.some((_, number) => choice(runs, number));

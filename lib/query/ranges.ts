@@ -2,6 +2,8 @@
 export interface Span {
   offset: number;
   length: number;
+  /** Bytes after decompression, where they are more. */
+  size?: number;
 }
 
 /** A request: one span that covers others. */
@@ -14,9 +16,12 @@ export interface MergeLimits {
   gap: number;
   /** Most bytes of one request, unless a single span is larger: bounds memory and lets requests run in parallel. */
   most: number;
+  /** Most bytes that the parts of one request take after decompression, unless a single span takes more. */
+  mostOpened?: number;
 }
 
-export const DEFAULT_MERGE: MergeLimits = { gap: 1024 * 1024, most: 8 * 1024 * 1024 };
+const MIB = 1024 * 1024;
+export const DEFAULT_MERGE: MergeLimits = { gap: MIB, most: 8 * MIB, mostOpened: 32 * MIB };
 
 /**
  * Merges spans into requests: neighbours no further apart than the gap share one, unless more than half of what it
@@ -24,23 +29,28 @@ export const DEFAULT_MERGE: MergeLimits = { gap: 1024 * 1024, most: 8 * 1024 * 1
  * @param spans in the order of their offsets, not overlapping
  */
 export function mergeSpans<T extends Span>(spans: readonly T[], limits = DEFAULT_MERGE): MergedSpan<T>[] {
+  const { gap: mostGap, most, mostOpened = Infinity } = limits;
   const merged: MergedSpan<T>[] = [];
   let wanted = 0;
+  let opened = 0;
   for (const span of spans) {
+    const size = span.size ?? span.length;
     const last = merged.at(-1);
     if (last) {
       const length = span.offset + span.length - last.offset;
       const gap = span.offset - last.offset - last.length;
       const wasted = length - wanted - span.length;
-      if (gap <= limits.gap && length <= limits.most && wasted * 2 <= length) {
+      if (gap <= mostGap && length <= most && wasted * 2 <= length && opened + size <= mostOpened) {
         last.length = length;
         last.parts.push(span);
         wanted += span.length;
+        opened += size;
         continue;
       }
     }
     merged.push({ offset: span.offset, length: span.length, parts: [span] });
     wanted = span.length;
+    opened = size;
   }
   return merged;
 }

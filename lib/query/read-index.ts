@@ -17,6 +17,7 @@ import {
 } from '../object';
 import type { ObjectStore } from '../store/object-store';
 import { mergeSpans } from './ranges';
+import { turnEvery } from './turns';
 
 /** Bytes from the end of an object that bring most indexes in one request, when no attributes tell where it lies. */
 const SUFFIX = 64 * 1024;
@@ -95,7 +96,7 @@ export async function readIndex(
     }
   }
   const { framing, count, first, last, pages } = summary;
-  const chosen = pages.filter((_, number) => wanted(pages, number));
+  const chosen = choose(pages, wanted, object.key);
   const loaded = summary.pageBytes
     ? await Promise.all(chosen.map((page) => openPage(page, summary.pageBytes ?? Buffer.alloc(0))))
     : await readPages(tail, chosen);
@@ -157,7 +158,7 @@ async function readByDirectory(tail: Tail, object: HeadedObject, wanted: PageCho
     throw new S3BatchError('OBJECT_CORRUPT', `the trailer and the index of ${object.key} disagree`);
   }
   const { framing, compression, count, first, last, pages } = directory;
-  const chosen = pages.filter((_, number) => wanted(pages, number));
+  const chosen = choose(pages, wanted, object.key);
   return { framing, compression, count, first, last, pages: await readPages(tail, chosen) };
 }
 
@@ -172,6 +173,14 @@ async function readTail(tail: Tail, { key, size, summary }: HeadedObject): Promi
     await tail.load(length <= READ_WHOLE ? offset : offset + length - directoryLength);
   }
   return readTrailer(await tail.range(size - TRAILER_LENGTH, TRAILER_LENGTH), size);
+}
+
+/** Pages that are wanted. All of them together are bounded as one is, so that many take no more memory. */
+function choose(pages: readonly PageEntry[], wanted: PageChoice, key: string): PageEntry[] {
+  const chosen = pages.filter((_, number) => wanted(pages, number));
+  const size = chosen.reduce((sum, page) => sum + page.size, 0);
+  if (size > DEFAULT_MAX_INDEX) throw tooLarge(key, size);
+  return chosen;
 }
 
 /** Reads pages with as few requests as they lie together. */
@@ -211,16 +220,18 @@ async function readSidecar(
     if (part.size > part.bytes.length) throw tooLarge(object.key, part.size);
     bytes = part.bytes;
   } catch (error) {
-    if (!(error instanceof S3BatchError) || error.code !== 'OBJECT_MISSING') throw error;
+    // An object that is empty has no range.
+    if (!(error instanceof S3BatchError && ['OBJECT_MISSING', 'RANGE_INVALID'].includes(error.code)))
+      throw error;
     throw new S3BatchError(
       'OBJECT_FOREIGN',
-      `${object.key} has no offset index: it does not end in one, and there is no object ${key}`,
+      `${object.key} has no offset index: it does not end in one, and there is no object ${key}, or an empty one`,
       { cause: error },
     );
   }
   // A gzip stream ends in the size of what it holds; it is checked before anything is decompressed.
   const size = bytes.length >= 4 ? bytes.readUInt32LE(bytes.length - 4) : 0;
-  const pages = pagesOfLines(await inflateIndex(bytes, size), object.size);
+  const pages = await pagesOfLines(await inflateIndex(bytes, size), object.size);
   const [page] = pages;
   if (!page || isOther(object.summary, page)) {
     throw new S3BatchError('OBJECT_CHANGED', `${key} is the index of another object than ${object.key}`);
@@ -230,8 +241,8 @@ async function readSidecar(
     framing,
     compression,
     count: pages.reduce((sum, { count }) => sum + count, 0),
-    first: Math.min(...pages.map(({ first }) => first)),
-    last: Math.max(...pages.map(({ last }) => last)),
+    first: pages.reduce((least, { first }) => Math.min(least, first), Infinity),
+    last: pages.reduce((most, { last }) => Math.max(most, last), -Infinity),
     pages,
   };
 }
@@ -241,8 +252,9 @@ function isOther(summary: ObjectSummary | undefined, page: IndexPage): boolean {
   return summary !== undefined && summary.batch !== '' && summary.batch !== page.batch;
 }
 
-function pagesOfLines(lines: Buffer, dataLength: number): IndexPage[] {
+async function pagesOfLines(lines: Buffer, dataLength: number): Promise<IndexPage[]> {
   const pages: IndexPage[] = [];
+  const turn = turnEvery(1);
   let offset = 0;
   for (let at = 0; at < lines.length;) {
     const end = lines.indexOf(0x0a, at);
@@ -250,6 +262,7 @@ function pagesOfLines(lines: Buffer, dataLength: number): IndexPage[] {
     const page = new IndexPage(lines.subarray(at, end), { offset });
     offset = page.end;
     pages.push(page);
+    await turn();
     at = end + 1;
   }
   if (offset !== dataLength) {

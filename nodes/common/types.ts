@@ -60,8 +60,7 @@ export function numberOf(value: unknown, fallback: number): number {
 /** Whatever was thrown as an Error: expressions throw plain objects that have a message. */
 export function asError(error: unknown): Error {
   if (error instanceof Error) return error;
-  const message =
-    typeof error === 'object' && error !== null && 'message' in error ? error.message : error;
+  const message = typeof error === 'object' && error !== null && 'message' in error ? error.message : error;
   return new Error(typeof message === 'string' ? message : inspect(message), { cause: error });
 }
 

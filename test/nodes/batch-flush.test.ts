@@ -75,13 +75,10 @@ describe('batch-flush', () => {
         one,
       );
     }
-    assert.deepEqual(
-      flow.statuses('flush'),
-      [
-        { fill: 'blue', shape: 'dot', text: 'batch-flush.status.flushing' },
-        { fill: 'green', shape: 'dot', text: 'batch-flush.status.flushed' },
-      ],
-    );
+    assert.deepEqual(flow.statuses('flush'), [
+      { fill: 'blue', shape: 'dot', text: 'batch-flush.status.flushing' },
+      { fill: 'green', shape: 'dot', text: 'batch-flush.status.flushed' },
+    ]);
   });
 
   it('answers with nothing when nothing was open', async () => {
@@ -93,7 +90,7 @@ describe('batch-flush', () => {
   });
 
   it('stores one destination: a bucket, or a bucket and a prefix', async () => {
-    const flow = await open({ destination: `${'flush-'}${plants}/dt=2018-10-02`, destinationType: 'str' });
+    const flow = await open({ destination: `flush-${plants}/dt=2018-10-02`, destinationType: 'str' });
     await flow.send('flush', {});
     assert.deepEqual(await stored(), [1, 0]);
     await flow.deploy(flowWith({ destination: `${plant}-b` }), 'nodes');
@@ -147,8 +144,14 @@ describe('batch-flush', () => {
   const gone: [string, (nodes: FlowNode[]) => FlowNode[]][] = [
     ['none', (nodes) => nodes.map((node) => (node.id === 'flush' ? { ...node, target: '' } : node))],
     ['one that is gone', (nodes) => nodes.filter(({ id }) => id !== 'out')],
-    ['one that is disabled', (nodes) => nodes.map((node) => (node.id === 'out' ? { ...node, d: true } : node))],
-    ['another node', (nodes) => nodes.map((node) => (node.id === 'flush' ? { ...node, target: 'sink' } : node))],
+    [
+      'one that is disabled',
+      (nodes) => nodes.map((node) => (node.id === 'out' ? { ...node, d: true } : node)),
+    ],
+    [
+      'another node',
+      (nodes) => nodes.map((node) => (node.id === 'flush' ? { ...node, target: 'sink' } : node)),
+    ],
     ['one that cannot work', (nodes) => nodes.filter(({ id }) => id !== 'connection')],
   ];
   for (const [what, change] of gone) {
@@ -188,7 +191,11 @@ describe('batch-flush', () => {
 
   it('waits through a redeploy of the target', async () => {
     const flow = await open();
-    embedded.server.faults.add({ kind: 'delay', ms: 200, match: ({ operation }) => operation === 'PutObject' });
+    embedded.server.faults.add({
+      kind: 'delay',
+      ms: 200,
+      match: ({ operation }) => operation === 'PutObject',
+    });
     try {
       const flush = flow.give('flush', {});
       await flow.deploy(flowWith({}, { name: 'renamed' }), 'nodes');

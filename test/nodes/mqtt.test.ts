@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 
-import { Aedes } from 'aedes';
+import type { Aedes } from 'aedes' with { 'resolution-mode': 'import' };
 import { connectAsync } from 'mqtt';
 
 import { startTestStore, type TestStore } from '../support/embedded';
@@ -18,7 +18,8 @@ describe('s3-batch-out behind mqtt in', () => {
   let server: ReturnType<typeof createServer>;
   before(async () => {
     embedded = await startTestStore();
-    broker = await Aedes.createBroker();
+    const aedes = await import('aedes');
+    broker = await aedes.Aedes.createBroker();
     server = createServer(broker.handle);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -35,7 +36,13 @@ describe('s3-batch-out behind mqtt in', () => {
   it('stores what was published, to the byte, and takes flush messages from the broker', async () => {
     await embedded.createBucket('mqtt');
     const flow = runner.current;
-    const mqtt = { id: 'broker', type: 'mqtt-broker', broker: '127.0.0.1', port: String(port), protocolVersion: '4' };
+    const mqtt = {
+      id: 'broker',
+      type: 'mqtt-broker',
+      broker: '127.0.0.1',
+      port: String(port),
+      protocolVersion: '4',
+    };
     const subscribed = once(broker, 'subscribe');
     const input = { topic: '#', qos: '1', datatype: 'buffer', broker: 'broker', rap: true, rh: 0, inputs: 0 };
     await flow.load([
@@ -65,7 +72,10 @@ describe('s3-batch-out behind mqtt in', () => {
     const stored = await recordsIn(embedded.store, 'mqtt');
     assert.equal(stored.length, records.length);
     for (const { topic, payload } of records)
-      assert.ok(stored.some((record) => record.topic === topic && record.payload.equals(payload)), topic);
+      assert.ok(
+        stored.some((record) => record.topic === topic && record.payload.equals(payload)),
+        topic,
+      );
     await client.endAsync();
   });
 });

@@ -92,7 +92,9 @@ describe('offset-index', () => {
         compression: 'gzip',
         attributes: head.attributes,
       });
-      const expected = inOrder(archive.spots.filter(({ plant, time }) => plant === 'plant-a' && time <= rest.last));
+      const expected = inOrder(
+        archive.spots.filter(({ plant, time }) => plant === 'plant-a' && time <= rest.last),
+      );
       assert.equal(expected.length, 20);
       const found: object[] = [];
       for (const { offset, length, size, entries } of blocks) {
@@ -174,7 +176,11 @@ describe('offset-index', () => {
   describe('of a query', () => {
     const all = (): Spot[] => archive.spots;
     const plantA = () => all().filter(({ plant }) => plant === 'plant-a');
-    const level = (value: string, valueType = 'str', name = 'PLANT-ID') => ({ level: name, value, valueType });
+    const level = (value: string, valueType = 'str', name = 'PLANT-ID') => ({
+      level: name,
+      value,
+      valueType,
+    });
     const date = (text: string): number => Date.parse(text);
     const FROM = '2018-10-01T17:03:00Z';
     const TO = '2018-10-01T17:05:00.000Z';
@@ -189,8 +195,18 @@ describe('offset-index', () => {
         () => plantA().filter(({ device }) => device === 'D1'),
       ],
       ['a level from the message', { levels: [level('plant', 'msg')] }, { plant: 'plant-a' }, plantA],
-      ['a list from the message', { levels: [level('plants', 'msg')] }, { plants: ['plant-b', 'plant-a'] }, all],
-      ['a level of an expression', { levels: [level('"plant-" & letter', 'jsonata')] }, { letter: 'a' }, plantA],
+      [
+        'a list from the message',
+        { levels: [level('plants', 'msg')] },
+        { plants: ['plant-b', 'plant-a'] },
+        all,
+      ],
+      [
+        'a level of an expression',
+        { levels: [level('"plant-" & letter', 'jsonata')] },
+        { letter: 'a' },
+        plantA,
+      ],
       [
         'a level that the message leaves out',
         { levels: [level('plant-a'), level('no.such', 'msg', 'DEVICE-ID')] },
@@ -200,7 +216,13 @@ describe('offset-index', () => {
       ['times in ISO 8601', { levels: [level('plant-a')] }, { from: FROM, to: TO }, inRange],
       [
         'times of the dialogue in the format of the layout',
-        { levels: [level('plant-a')], from: '20181001 170300', fromType: 'str', to: '20181001 170500', toType: 'str' },
+        {
+          levels: [level('plant-a')],
+          from: '20181001 170300',
+          fromType: 'str',
+          to: '20181001 170500',
+          toType: 'str',
+        },
         {},
         inRange,
       ],
@@ -209,7 +231,10 @@ describe('offset-index', () => {
       [
         "a function node's dates",
         { levels: [level('plant-a')] },
-        { from: runInNewContext(`new Date('${FROM}')`), to: runInNewContext(`new Date('${TO}')`) },
+        {
+          from: runInNewContext(`new Date('${FROM}')`) as Date,
+          to: runInNewContext(`new Date('${TO}')`) as Date,
+        },
         inRange,
       ],
       [
@@ -299,7 +324,9 @@ describe('offset-index', () => {
       const flow = await load({});
       const { payload: whole } = await ask(flow, { query });
       await flow.deploy(
-        flow.flows.map((node) => (node.id === 'index' ? { ...node, planOnly: true, output: 'objects' } : node)),
+        flow.flows.map((node) =>
+          node.id === 'index' ? { ...node, planOnly: true, output: 'objects' } : node,
+        ),
       );
       const { payload, parts } = await ask(flow, { query });
       assert.deepEqual(payload, { plan: whole.plan });
@@ -311,7 +338,10 @@ describe('offset-index', () => {
       const outer = { id: 'outer', index: 0, count: 1 };
       const query = { levels: { 'PLANT-ID': ['plant-a', 'plant-b'] } };
       assert.equal(await flow.send('index', { query, parts: outer, shift: 7 }), undefined);
-      const messages = (await flow.receives('sink', 5)) as (NodeMessage & { payload: Answer; parts: object })[];
+      const messages = (await flow.receives('sink', 5)) as (NodeMessage & {
+        payload: Answer;
+        parts: object;
+      })[];
       assert.equal(messages.length, 5);
       const last = messages.at(-1);
       assert.deepEqual(last?.payload.objects, []);
@@ -366,16 +396,28 @@ describe('offset-index', () => {
 
   describe('of what makes no sense', () => {
     const cases: [string, object, RegExp][] = [
-      ['an unknown member', { query: { bucket: 'plant-a', plant: 'a', level: {} } }, /has plant, level, which is none of/],
+      [
+        'an unknown member',
+        { query: { bucket: 'plant-a', plant: 'a', level: {} } },
+        /has plant, level, which is none of/,
+      ],
       ['a query that is text', { query: 'plant-a' }, /msg\.query must be an object/],
       ['a query that is null', { query: null }, /msg\.query must be an object/],
       ['a list of queries', { query: [{}] }, /msg\.query must be an object/],
       ['levels that are text', { query: { levels: 'PLANT-ID' } }, /levels must be an object/],
       ['levels that are a list', { query: { levels: ['PLANT-ID'] } }, /levels must be an object/],
       ['levels that are a number', { query: { bucket: 'plant-a', levels: 5 } }, /levels must be an object/],
-      ['a level that is a number', { query: { levels: { 'PLANT-ID': 7 } } }, /PLANT-ID must be text or a list/],
+      [
+        'a level that is a number',
+        { query: { levels: { 'PLANT-ID': 7 } } },
+        /PLANT-ID must be text or a list/,
+      ],
       ['a list of numbers', { query: { levels: { 'PLANT-ID': [7] } } }, /PLANT-ID must be text or a list/],
-      ['an unknown level', { query: { bucket: 'plant-a', levels: { PLANT: 'a' } } }, /no level PLANT; it has/],
+      [
+        'an unknown level',
+        { query: { bucket: 'plant-a', levels: { PLANT: 'a' } } },
+        /no level PLANT; it has/,
+      ],
       ['a bucket that is a number', { bucket: 7, key: 'x' }, /bucket must be text/],
       ['an object name that is a number', { bucket: 'plant-a', key: 7 }, /object's name must be text/],
       ['a series that is a number', { query: { bucket: 'plant-a', series: 7 } }, /series must be text/],
@@ -438,7 +480,11 @@ describe('offset-index', () => {
       await put(cut, bytes.subarray(0, size - 10), {});
       await put(lying, bytes, { ...attributes, count: 'many' });
       const foreign = good.replace(/[^-]{20}(?=\.ndjson)/, 'foreignforeignforeig');
-      await put(foreign, Buffer.from('hello, I am no archive, but a text that is long enough'.repeat(10)), {});
+      await put(
+        foreign,
+        Buffer.from('hello, I am no archive, but a text that is long enough'.repeat(10)),
+        {},
+      );
       await put('notes.txt', Buffer.from('not ours at all'), {});
 
       const { payload } = await ask(flow, { query: { bucket: 'mixed' } });
@@ -447,10 +493,11 @@ describe('offset-index', () => {
         [good],
       );
       const { plan } = payload;
-      assert.deepEqual(
-        Object.fromEntries(plan.failed.map(({ key, code }) => [key, code])),
-        { [cut]: 'OBJECT_FOREIGN', [foreign]: 'OBJECT_FOREIGN', [lying]: 'OBJECT_CORRUPT' },
-      );
+      assert.deepEqual(Object.fromEntries(plan.failed.map(({ key, code }) => [key, code])), {
+        [cut]: 'OBJECT_FOREIGN',
+        [foreign]: 'OBJECT_FOREIGN',
+        [lying]: 'OBJECT_CORRUPT',
+      });
       assert.equal(plan.objects.foreignNames, 1);
       assert.equal(flow.status('index').fill, 'yellow');
       const warning = flow.logs.find(({ id, level }) => id === 'index' && level === 30);
@@ -470,7 +517,12 @@ describe('offset-index', () => {
       const message = flow.give('index', { query: { bucket: 'plant-a' } });
       await new Promise((resolve) => setTimeout(resolve, 100));
       const shown = flow.statuses('index').length;
-      await flow.deploy([tab(), connection(archive.server.url), weldingLayout(), offsetIndex({ name: 'renamed' })]);
+      await flow.deploy([
+        tab(),
+        connection(archive.server.url),
+        weldingLayout(),
+        offsetIndex({ name: 'renamed' }),
+      ]);
       await flow.until('the message to be done', () => flow.completionsOf(message).length === 1);
       assert.equal((flow.completionsOf(message)[0]?.error as { code?: string }).code, 'ABORTED');
       assert.equal(flow.statuses('index').length, shown);

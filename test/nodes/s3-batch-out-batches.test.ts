@@ -163,7 +163,11 @@ describe('s3-batch-out: batches', () => {
 
     it('once the store has them: a flush is done no earlier', async () => {
       const flow = await open();
-      embedded.server.faults.add({ kind: 'delay', ms: 300, match: ({ operation }) => operation === 'PutObject' });
+      embedded.server.faults.add({
+        kind: 'delay',
+        ms: 300,
+        match: ({ operation }) => operation === 'PutObject',
+      });
       try {
         const flush = flow.give('out', { flush: true });
         await new Promise((resolve) => setTimeout(resolve, 150));
@@ -272,7 +276,11 @@ describe('s3-batch-out: batches', () => {
     assert.equal(flow.shown.batches.length, 0);
     assert.equal(flow.shown.counts.received, 2);
     assert.equal(flow.shown.counts.storedObjects, 1);
-    assert.deepEqual(flow.status('out'), { fill: 'green', shape: 'ring', text: 's3-batch-out.status.stored' });
+    assert.deepEqual(flow.status('out'), {
+      fill: 'green',
+      shape: 'ring',
+      text: 's3-batch-out.status.stored',
+    });
     const [message] = await flow.receives('sink', 1);
     assert.equal(storedIn(message).batch, batch.batch);
   });

@@ -7,7 +7,16 @@ import type { NodeMessage } from 'node-red';
 
 import { RecordFlag } from '../../lib/record';
 import { startTestStore, type TestStore } from '../support/embedded';
-import { batchFlush, batchOut, catchAll, connection, rangeIn, sink, tab, weldingLayout } from '../support/flow';
+import {
+  batchFlush,
+  batchOut,
+  catchAll,
+  connection,
+  rangeIn,
+  sink,
+  tab,
+  weldingLayout,
+} from '../support/flow';
 import { type FlowRunner, useFlows } from '../support/node-red-helper';
 import { linesOf, objectsIn, recordsIn } from './archive';
 
@@ -41,7 +50,10 @@ describe('s3-batch-out: records', () => {
   const toBucket = (): Record<string, unknown> => ({ buckets: [{ topic: '#', bucket }] });
 
   /** A flow that stores into the test's bucket and answers with the records. */
-  async function load(layout: Record<string, unknown>, out: Record<string, unknown> = {}): Promise<FlowRunner> {
+  async function load(
+    layout: Record<string, unknown>,
+    out: Record<string, unknown> = {},
+  ): Promise<FlowRunner> {
     await runner.current.load([
       tab(),
       connection(embedded.server.url),
@@ -113,10 +125,23 @@ describe('s3-batch-out: records', () => {
       const jsonLines = fc
         .json()
         .map((json) => Buffer.from(JSON.stringify(JSON.parse(json) as unknown, null, '\r\n')));
-      const bytes = fc.oneof(fc.uint8Array({ maxLength: 200 }).map(Buffer.from), jsonLines);
+      const bytes = fc.oneof(
+        fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+        jsonLines,
+      );
       const text = fc.string({ unit: 'binary' }).map((value) => Buffer.from(value));
       const random = fc.sample(fc.oneof(bytes, text), { numRuns: 300, seed: 7 });
-      const chosen = ['{"a":1}\n', '[1,\r\n2]', '\ufeff{}', '"\u2028"', '{"a":1}{"b":2}', '\n', 'nul\0', ' 1 ', '01'];
+      const chosen = [
+        '{"a":1}\n',
+        '[1,\r\n2]',
+        '\ufeff{}',
+        '"\u2028"',
+        '{"a":1}{"b":2}',
+        '\n',
+        'nul\0',
+        ' 1 ',
+        '01',
+      ];
       const payloads = [...random, ...chosen.map((one) => Buffer.from(one)), Buffer.from([0xc3, 0x28])];
       for (const [number, payload] of payloads.entries())
         assert.equal(await flow.send('out', { topic: `t/${number}`, payload }), undefined);
@@ -160,10 +185,11 @@ describe('s3-batch-out: records', () => {
         const flow = await load(PLAIN);
         const error = await flow.send('out', message);
         assert.equal((error as { code?: string }).code, code);
-        assert.match(error?.message ?? '', text);
+        assert.ok(error instanceof Error);
+        assert.match(error.message, text);
         const [caught] = (await flow.receives('caught', 1)) as CaughtMessage[];
         assert.equal(caught?.error.code, code);
-        assert.match(caught?.error.message ?? '', text);
+        assert.match(caught.error.message, text);
         assert.deepEqual(await stored(flow), []);
       });
     }
@@ -238,7 +264,19 @@ describe('s3-batch-out: records', () => {
         buckets: [{ topic: '#', bucket }],
         objectName: '{{PLANT-ID}}/{{DEVICE-ID}}/{{batch}}{{extension}}',
       });
-      const levels = ['..', '.', '', ' ', 'a\u0000b', 'tab\t', 'line\nbreak', 'Grüße 🔥', '%2F', '\\', 'x'.repeat(1000)];
+      const levels = [
+        '..',
+        '.',
+        '',
+        ' ',
+        'a\u0000b',
+        'tab\t',
+        'line\nbreak',
+        'Grüße 🔥',
+        '%2F',
+        '\\',
+        'x'.repeat(1000),
+      ];
       for (const level of levels) {
         const topic = `ROOT/JSON/NONE/${level}/${level}/WELD/1`;
         assert.equal(await flow.send('out', { topic, payload: '{}' }), undefined, level);
@@ -259,7 +297,11 @@ describe('s3-batch-out: records', () => {
 
     it('a topic as the name of a bucket: each gets a valid one', async () => {
       const flow = await load({ ...PLAIN, buckets: [] });
-      const names = { 'plant/7': /^plant-7$/, 'Plant_7/Übung': /^plant-7-bung-[0-9a-f]{8}$/, x: /^x-[0-9a-f]{8}$/ };
+      const names = {
+        'plant/7': /^plant-7$/,
+        'Plant_7/Übung': /^plant-7-bung-[0-9a-f]{8}$/,
+        x: /^x-[0-9a-f]{8}$/,
+      };
       for (const topic of Object.keys(names)) await flow.send('out', { topic, payload: '1' });
       await flow.until('the open batches to be shown', () => flow.shown.batches.length === 3);
       const buckets = flow.shown.batches.map((batch) => batch.bucket);

@@ -25,13 +25,7 @@ describe('s3-batch-out: a store that does not take it', () => {
     access: Record<string, unknown> = {},
   ): Promise<FlowRunner> {
     const flow = runner.current;
-    await flow.load([
-      tab(),
-      connection(store.url, access),
-      weldingLayout(),
-      batchOut(out, 'sink'),
-      sink(),
-    ]);
+    await flow.load([tab(), connection(store.url, access), weldingLayout(), batchOut(out, 'sink'), sink()]);
     return flow;
   }
 
@@ -81,7 +75,10 @@ describe('s3-batch-out: a store that does not take it', () => {
       [0, 1, 2, 3, 4, 5, 6, 7, 8],
     );
     const stored = await flow.receives('sink', 5);
-    assert.equal(stored.reduce((sum, one) => sum + storedIn(one).count, 0), 9);
+    assert.equal(
+      stored.reduce((sum, one) => sum + storedIn(one).count, 0),
+      9,
+    );
     assert.equal((await objectsIn(store.store, plant)).length, 5);
   });
 
@@ -99,7 +96,10 @@ describe('s3-batch-out: a store that does not take it', () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
     } while (error === undefined && taken < 20);
     assert.equal((error as { code?: string }).code, 'MEMORY_FULL');
-    assert.match(error?.message ?? '', /of 209715 bytes and wait to be stored: uploads fail \(The store cannot be/);
+    assert.match(
+      error?.message ?? '',
+      /of 209715 bytes and wait to be stored: uploads fail \(The store cannot be/,
+    );
     assert.ok(taken >= 2 && taken < 5, `${taken} taken`);
     await store.start();
     await flow.receives('sink', taken);
@@ -117,7 +117,13 @@ describe('s3-batch-out: a store that does not take it', () => {
     await waits(flow);
     const [warning] = flow.logged('warn').filter((line) => line.includes('credentials'));
     assert.match(warning ?? '', /does not accept the credentials.*Check access key ID/);
-    await flow.deploy([tab(), connection(store.url, { name: 'mended' }), weldingLayout(), batchOut({}, 'sink'), sink()]);
+    await flow.deploy([
+      tab(),
+      connection(store.url, { name: 'mended' }),
+      weldingLayout(),
+      batchOut({}, 'sink'),
+      sink(),
+    ]);
     await flow.receives('sink', 1);
     assert.equal((await recordsIn(store.store, plant)).length, 1);
     await flow.until('a green status', () => flow.status('out').fill === 'green');
@@ -148,7 +154,8 @@ describe('s3-batch-out: a store that does not take it', () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
       const late = { ...weld(plant, 'D', '20181001 171037'), _msgid: 'late' };
       const done = new Promise<Error | undefined>((resolve) => {
-        const complete = (node as unknown as { _complete: (message: object, error?: Error) => void })._complete;
+        const complete = (node as unknown as { _complete: (message: object, error?: Error) => void })
+          ._complete;
         Object.assign(node, {
           _complete: (message: object, error?: Error) => {
             complete.call(node, message, error);

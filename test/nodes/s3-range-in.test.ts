@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
-import type { NodeMessage } from 'node-red';
 
 import type { ObjectMatch } from '../../lib/query';
 import {
@@ -106,7 +105,9 @@ describe('s3-range-in', () => {
     it('sends nothing, or an empty array, when nothing was found', async () => {
       const flow = await load();
       assert.equal(await flow.send('range', { payload: { objects: [] } }), undefined);
-      await flow.deploy(flow.flows.map((node) => (node.id === 'range' ? { ...node, output: 'array' } : node)));
+      await flow.deploy(
+        flow.flows.map((node) => (node.id === 'range' ? { ...node, output: 'array' } : node)),
+      );
       assert.equal(await flow.send('range', { payload: { objects: [] } }), undefined);
       const [message] = await flow.receives('sink', 1);
       assert.deepEqual(message?.payload, []);
@@ -149,7 +150,9 @@ describe('s3-range-in', () => {
         ...object,
         blocks: object.blocks.slice(1).map((block) => ({ ...block, entries: block.entries.slice(-1) })),
       }));
-      const keys = kept.flatMap(({ blocks }) => blocks.flatMap(({ entries }) => entries.map(({ key }) => key)));
+      const keys = kept.flatMap(({ blocks }) =>
+        blocks.flatMap(({ entries }) => entries.map(({ key }) => key)),
+      );
       assert.ok(keys.length >= 2);
       assert.equal(await flow.send('range', { payload: { objects: kept } }), undefined);
       const messages = (await flow.receives('sink', 80 + keys.length)).slice(80);
@@ -181,7 +184,10 @@ describe('s3-range-in', () => {
   describe('by bucket and key', () => {
     for (const [where, message] of [
       ['the message', () => ({ bucket: 'plant-a', key: nameOf('plant-a') })],
-      ['its payload', () => ({ payload: { bucket: 'plant-a', key: nameOf('plant-a') }, bucket: 'x', key: 'y' })],
+      [
+        'its payload',
+        () => ({ payload: { bucket: 'plant-a', key: nameOf('plant-a') }, bucket: 'x', key: 'y' }),
+      ],
     ] as const) {
       it(`in ${where}: the whole object`, async () => {
         const flow = await load();
@@ -286,7 +292,12 @@ describe('s3-range-in', () => {
       await flow.load([
         tab(),
         connection(archive.server.url),
-        weldingLayout({ topic: '', key: '', timeSource: 'arrival', buckets: [{ topic: '#', bucket: 'payloads' }] }),
+        weldingLayout({
+          topic: '',
+          key: '',
+          timeSource: 'arrival',
+          buckets: [{ topic: '#', bucket: 'payloads' }],
+        }),
         batchOut(),
       ]);
       for (const [topic, payload] of Object.entries(given)) await flow.send('out', { topic, payload });
@@ -370,14 +381,13 @@ describe('s3-range-in', () => {
       change(object);
       return [object];
     };
-    type Block = ObjectMatch['blocks'][number];
     const inBlock = (change: object): unknown[] =>
       changed(({ blocks }) => {
-        Object.assign(blocks[0] as Block, change);
+        Object.assign(blocks[0]!, change);
       });
     const inEntry = (change: object): unknown[] =>
       changed(({ blocks }) => {
-        Object.assign((blocks[0] as Block).entries[0] ?? {}, change);
+        Object.assign(blocks[0]!.entries[0] ?? {}, change);
       });
 
     it('of another shape: QUERY_INVALID', async () => {
@@ -406,7 +416,7 @@ describe('s3-range-in', () => {
         inEntry({ lineBreaks: 'abc' }),
         inEntry({ lineBreaks: [1, -1] }),
         changed(({ blocks }) => blocks.reverse()),
-        changed(({ blocks }) => blocks.push(blocks[0] as Block)),
+        changed(({ blocks }) => blocks.push(blocks[0]!)),
       ];
       for (const shape of shapes) await refused(shape, /^QUERY_INVALID$/);
     });
@@ -418,7 +428,7 @@ describe('s3-range-in', () => {
       await refused(
         changed((object) => {
           object.blocks.splice(1);
-          Object.assign(object.blocks[0] as Block, { length: Number.MAX_SAFE_INTEGER });
+          Object.assign(object.blocks[0]!, { length: Number.MAX_SAFE_INTEGER });
         }),
         /^OBJECT_TOO_LARGE$/,
       );
@@ -430,10 +440,19 @@ describe('s3-range-in', () => {
       await refused(inEntry({ flags: 1 }), /^OBJECT_CORRUPT$/);
       await refused(inEntry({ flags: 4 }), /^OBJECT_CORRUPT$/);
       await refused(inEntry({ flags: 4, lineBreaks: [2 ** 50] }), /^OBJECT_CORRUPT$/);
-      await refused(changed((object) => (object.framing = 'length')), /^OBJECT_CORRUPT$/);
-      await refused(changed((object) => (object.etag = '"x"')), /^OBJECT_CHANGED$/);
+      await refused(
+        changed((object) => (object.framing = 'length')),
+        /^OBJECT_CORRUPT$/,
+      );
+      await refused(
+        changed((object) => (object.etag = '"x"')),
+        /^OBJECT_CHANGED$/,
+      );
       await refused(changed((object) => (object.key = 'x'.repeat(5000))));
-      await refused(changed((object) => (object.key = '../../etc/passwd')), /^OBJECT_MISSING$/);
+      await refused(
+        changed((object) => (object.key = '../../etc/passwd')),
+        /^OBJECT_MISSING$/,
+      );
       await refused(changed((object) => (object.bucket = '../x')));
       await refused(changed((object) => (object.bucket = 'plant-a/x')));
       assert.ok(process.memoryUsage().rss - before < 100_000_000);
@@ -461,9 +480,10 @@ describe('s3-range-in', () => {
           for (const [names, one] of changes) {
             let at: unknown = object;
             for (const name of names.slice(0, -1)) at = (at as Record<string, unknown> | undefined)?.[name];
-            if (typeof at === 'object' && at !== null) (at as Record<string, unknown>)[names.at(-1) ?? ''] = one;
+            if (typeof at === 'object' && at !== null)
+              (at as Record<string, unknown>)[names.at(-1) ?? ''] = one;
           }
-          const message = flow.give('range', { payload: { objects: [object] } } as NodeMessage);
+          const message = flow.give('range', { payload: { objects: [object] } });
           await flow.until('it to be done', () => flow.completionsOf(message).length > 0);
           const [{ error } = { error: undefined }] = flow.completionsOf(message);
           if (error) assert.match(codeOf(error), CODES, error.stack);

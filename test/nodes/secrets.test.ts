@@ -60,7 +60,13 @@ describe('the secrets of a connection', () => {
       statuses: ids.map((id) => flow.statuses(id)),
       context: flow.shown,
     };
-    const deep = { depth: 30, showHidden: true, maxStringLength: null, maxArrayLength: null, breakLength: Infinity };
+    const deep = {
+      depth: 30,
+      showHidden: true,
+      maxStringLength: null,
+      maxArrayLength: null,
+      breakLength: Infinity,
+    };
     return [
       inspect(all, deep),
       JSON.stringify({ ...all, logs: undefined }),
@@ -71,11 +77,7 @@ describe('the secrets of a connection', () => {
   const faults: [string, (url: string) => string, () => unknown][] = [
     ['refuses the keys', (url) => url, () => undefined],
     ['is not there', () => 'http://127.0.0.1:9', () => undefined],
-    [
-      'never answers',
-      (url) => url,
-      () => embedded.server.faults.add({ kind: 'hang' }),
-    ],
+    ['never answers', (url) => url, () => embedded.server.faults.add({ kind: 'hang' })],
     [
       'repeats what it was sent',
       (url) => url,
@@ -116,16 +118,29 @@ describe('the secrets of a connection', () => {
           assert.equal(flow.completionsOf(flush).length, 0);
         }
         const text = seen(flow);
-        for (const secret of [SECRET, TOKEN, encodeURIComponent(SECRET), Buffer.from(SECRET).toString('base64')])
+        for (const secret of [
+          SECRET,
+          TOKEN,
+          encodeURIComponent(SECRET),
+          Buffer.from(SECRET).toString('base64'),
+        ])
           assert.equal(text.includes(secret), false, `${secret.slice(0, 5)}…`);
         assert.doesNotMatch(text, /AWS4-HMAC|Signature=/);
       } finally {
         embedded.server.faults.clear();
         // What waits for the store is stored, or it would be tried for ever.
         const right = { accessKeyId: 'test', secretAccessKey: 'test-secret' };
-        const nodes = [tab(), connection(embedded.server.url, { credentials: right }), weldingLayout(), batchOut()];
+        const nodes = [
+          tab(),
+          connection(embedded.server.url, { credentials: right }),
+          weldingLayout(),
+          batchOut(),
+        ];
         await flow.deploy(nodes);
-        await flow.until('all to be stored', () => flow.counts.stored + flow.counts.refused === flow.counts.received);
+        await flow.until(
+          'all to be stored',
+          () => flow.counts.stored + flow.counts.refused === flow.counts.received,
+        );
       }
     });
   }
@@ -141,7 +156,11 @@ describe('the secrets of a connection', () => {
   it('show nowhere when they are in a field that is not for them', async () => {
     const flow = await load(`http://user:${encodeURIComponent(SECRET)}@127.0.0.1:9000`);
     await flow.send('out', weld('secrets', 'D', '20181001 171035'));
-    const text = [flow.status('out').text, ...flow.logged('error'), inspect(flow.completions, { depth: 10 })].join();
+    const text = [
+      flow.status('out').text,
+      ...flow.logged('error'),
+      inspect(flow.completions, { depth: 10 }),
+    ].join();
     assert.match(text, /user name or a password in it/);
     assert.equal(text.includes(encodeURIComponent(SECRET)) || text.includes(SECRET), false);
   });

@@ -54,8 +54,7 @@ export async function startWeldingArchive(): Promise<WeldingArchive> {
   await flow.unload();
   flow.check();
   const names: Record<string, string[]> = {};
-  for (const plant of PLANTS)
-    names[plant] = (await objectsIn(embedded.store, plant)).map(({ key }) => key);
+  for (const plant of PLANTS) names[plant] = (await objectsIn(embedded.store, plant)).map(({ key }) => key);
   return Object.assign(embedded, { spots, names });
 }
 

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -5,7 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 
 import { type S3Access } from './environment';
-import { numberInLine } from './numbered-messages';
+import { numberInLine, type NumberedMessage } from './numbered-messages';
 
 const run = promisify(execFile);
 const SCRIPT = path.resolve(__dirname, '../../../test/services/scan.py');
@@ -65,6 +66,19 @@ export async function scanBuckets(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Fails unless each message was found once, and nothing else; tells which were not. */
+export function assertEachOnce(found: readonly number[], messages: readonly NumberedMessage[]): void {
+  const times = new Map(messages.map(({ number }) => [number, 0]));
+  for (const number of found) times.set(number, (times.get(number) ?? 0) + 1);
+  const wrong = [...times].filter(([, count]) => count !== 1).map(([number, count]) => ({ number, count }));
+  assert.deepEqual(
+    wrong.slice(0, 5),
+    [],
+    `${wrong.length} of ${messages.length} messages are not there once`,
+  );
+  assert.equal(found.length, messages.length);
 }
 
 async function zcat(file: string): Promise<string[]> {

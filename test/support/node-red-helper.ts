@@ -213,7 +213,7 @@ export class FlowRunner {
 
   /** What the s3-batch-out `out` shows in its context. */
   get shown(): { batches: OpenBatchState[]; counts: WriterCounts } {
-    const [batches, counts] = this.node('out').context().get(['batches', 'counts']) as unknown[];
+    const [batches, counts] = this.node('out').context().get(['batches', 'counts']);
     return { batches: batches as OpenBatchState[], counts: counts as WriterCounts };
   }
 
