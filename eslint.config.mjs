@@ -37,6 +37,25 @@ export default tseslint.config(
     [...NODE_RED, ...SDK, '../store/s3-*'],
     'lib/batch and lib/query know the ObjectStore port, never the S3 adapter',
   ),
+  mayNotImport(
+    ['lib/journal/**/*.ts'],
+    [
+      ...NODE_RED,
+      ...SDK,
+      '../batch/*',
+      '../query/*',
+      '../store/*',
+      '../delivery/*',
+      '../layout/*',
+      '../object/*',
+    ],
+    'lib/journal keeps records and knows nothing of what they mean',
+  ),
+  mayNotImport(
+    ['lib/delivery/**/*.ts'],
+    [...NODE_RED, ...SDK, '../query/*', '../store/s3-*'],
+    'lib/delivery knows batches, the journal and the layout, neither Node-RED nor the S3 adapter',
+  ),
   mayNotImport(['lib/store/**/*.ts', 'lib/*.ts'], NODE_RED, 'nothing in lib/ knows Node-RED'),
   mayNotImport(['nodes/**/*.ts'], SDK, 'only lib/store knows the AWS SDK'),
   {

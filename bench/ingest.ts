@@ -16,7 +16,7 @@ const MESSAGES = 50_000;
 const STATIONS = 20;
 /** Objects are sealed by count: the last one exactly with the last message. */
 const BATCH = 10_000;
-const ROUNDS = 7;
+const ROUNDS = 15;
 const CLIENT_ID = 's3-batch-bench';
 const TOPIC = 'ROOT/#';
 const WINDOW = 500;

@@ -26,8 +26,6 @@ export interface EncodeOptions {
   blockSize?: number;
 }
 
-/** Blocks of one object that are compressed at a time; each occupies a thread of libuv's pool of four. */
-const BLOCKS_AT_A_TIME = 2;
 const GZIP = { level: 6 };
 const INDEX_GZIP = { level: 9 };
 
@@ -136,18 +134,13 @@ async function encodeBlocks(
   blocks: readonly BlockPlan[],
   format: ObjectFormat,
 ): Promise<Buffer[]> {
-  const bodies = new Array<Buffer>(blocks.length);
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let number = next++; number < blocks.length; number = next++) {
-      const block = blocks[number];
-      if (!block) return;
-      const bytes = gatherBlock(records, sorted, block);
-      bodies[number] = format.compression === 'gzip' ? await gzip(bytes, GZIP) : bytes;
-      if (format.compression === 'none') await nextTurn();
-    }
-  };
-  await Promise.all(Array.from({ length: BLOCKS_AT_A_TIME }, worker));
+  const bodies: Buffer[] = [];
+  // One behind the other: 50 MB/s are more than messages come at, and the other cores have a broker and the flow to run.
+  for (const block of blocks) {
+    const bytes = gatherBlock(records, sorted, block);
+    bodies.push(format.compression === 'gzip' ? await gzip(bytes, GZIP) : bytes);
+    if (format.compression === 'none') await nextTurn();
+  }
   return bodies;
 }
 

@@ -32,8 +32,8 @@ interface FlowsStopping {
 export class ParkedWriters {
   readonly #slots = new Map<string, WriterSlot>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  /** Those of nodes that are gone, until everything of theirs is stored. */
-  readonly #finishing = new Set<WriterSlot>();
+  /** Those of nodes that are gone, until everything of theirs is stored, with the nodes' ids. */
+  readonly #finishing = new Map<WriterSlot, string>();
   #starting: (() => void)[] = [];
   #deploying = false;
 
@@ -71,11 +71,16 @@ export class ParkedWriters {
     );
   }
 
+  /**
+   * What the node's predecessor left, or one before that, which may still wait for settings that work: between them
+   * may have been a node whose settings did not.
+   */
   take(id: string): WriterSlot | undefined {
-    const slot = this.#slots.get(id);
+    const slot = this.#slots.get(id) ?? this.#finishingOf(id);
     this.#slots.delete(id);
     clearTimeout(this.#timers.get(id));
     this.#timers.delete(id);
+    if (slot) this.#finishing.delete(slot);
     return slot;
   }
 
@@ -96,7 +101,7 @@ export class ParkedWriters {
       },
     };
     if (writer.openRecords === 0) return;
-    this.#finishing.add(slot);
+    this.#finishing.set(slot, id);
     writer.sealAll('close');
   }
 
@@ -105,9 +110,14 @@ export class ParkedWriters {
     if (slot) this.finish(id, slot);
   }
 
+  #finishingOf(id: string): WriterSlot | undefined {
+    for (const [slot, own] of this.#finishing) if (own === id) return slot;
+    return undefined;
+  }
+
   /** No node is left that could wait for these when the process stops. */
   #tellUnstored(): void {
-    const slots = [...this.#slots.values(), ...this.#finishing];
+    const slots = [...this.#slots.values(), ...this.#finishing.keys()];
     const records = slots.reduce((sum, { writer }) => sum + writer.openRecords, 0);
     if (records === 0) return;
     this.RED.log.error(

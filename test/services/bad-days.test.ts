@@ -15,7 +15,7 @@ const BATCH = 100;
 const FREEZE = 10_000; // ms
 const CLIENT = `s3-batch-${RUN}`;
 /** Those whose buckets are there from the start: a gateway makes none for half a minute after it was killed. */
-const PLANTS = ['OTHERS', 'KEYS', 'KILLED', 'FROZEN', 'BROKER', 'STOPPED'] as const;
+const PLANTS = ['OTHERS', 'KEYS', 'CORRECTED', 'KILLED', 'FROZEN', 'BROKER', 'STOPPED'] as const;
 const WAITING = 'waiting: ';
 
 describe('Bad days on Mosquitto and Ceph RGW: nothing is lost', () => {
@@ -107,6 +107,19 @@ describe('Bad days on Mosquitto and Ceph RGW: nothing is lost', () => {
       'what was held to be stored',
       async () => (await plant.counts()).stored === stored! + 1000,
     );
+    await assertStoredOnce(messages);
+  });
+
+  it('stores what it held when a correction of the credentials was itself corrected', async () => {
+    const messages = numberedMessages({ plant: plantNamed('CORRECTED'), count: 1050 });
+    const shown = await statusesSoFar();
+
+    await plant.deploy({ s3: { ...s3, secretKey: 'another-secret' } }, 'nodes');
+    await send(messages);
+    await plant.status(/waiting: The store does not accept the credentials/, shown);
+    // No secret key has a space: the node refuses to work with these settings.
+    await plant.deploy({ s3: { ...s3, secretKey: 'another secret' } }, 'nodes');
+    await plant.deploy({}, 'nodes');
     await assertStoredOnce(messages);
   });
 
