@@ -142,7 +142,7 @@ async function query(plant: Plant, flow: readonly FlowNode[], asked: object): Pr
         resolve(found);
       }
     });
-    findNode(plant, flow, 'offset-index', 'which ranges').receive({ query: asked });
+    findNode(plant, flow, 'offset-index', '').receive({ query: asked });
   });
 }
 

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'MESSAGE_TOO_LARGE'
   | 'MEMORY_FULL'
   | 'CLOSED'
+  | 'ANNOUNCEMENT_INVALID'
   // what a store answered, or did not
   | 'BUCKET_MISSING'
   | 'OBJECT_MISSING'
@@ -30,6 +31,15 @@ export type ErrorCode =
   | 'STORE_PROTOCOL'
   | 'RANGE_INVALID'
   | 'ABORTED'
+  // what became of a journal
+  | 'JOURNAL_LOCKED'
+  | 'JOURNAL_UNUSABLE'
+  | 'JOURNAL_FAILED'
+  | 'JOURNAL_DAMAGED'
+  // what an MQTT broker answered, or did not
+  | 'BROKER_INVALID'
+  | 'BROKER_UNREACHABLE'
+  | 'BROKER_REFUSED'
   // what an object holds
   | 'OBJECT_FOREIGN'
   | 'OBJECT_VERSION'

@@ -1,135 +1,126 @@
-(() => {
-  interface Properties {
-    name: string;
-    target: string;
-    destination: string;
-    destinationType: string;
-  }
+import { bindLabel, paletteName, verdict } from './common/dialogue.editor';
 
-  function isBatchOut(id: string): boolean {
-    return RED.nodes.node(id)?.type === 's3-batch-out';
-  }
+interface Properties {
+  name: string;
+  target: string;
+  destination: string;
+  destinationType: string;
+}
 
-  /** Which text of the catalogue tells what is wrong with the chosen node. */
-  function targetProblem(id: string | undefined): string | undefined {
-    if (!id) return 'targetBlank';
-    return isBatchOut(id) ? undefined : 'targetMissing';
-  }
+function isBatchOut(id: string): boolean {
+  return RED.nodes.node(id)?.type === 's3-batch-out';
+}
 
-  /** Name of the flow or subflow that a node is in. */
-  function flowOf({ z = '' }: EditorNode): string {
-    return RED.nodes.workspace(z)?.label ?? RED.nodes.subflow(z)?.name ?? z;
-  }
+/** Which text of the catalogue tells what is wrong with the chosen node. */
+function targetProblem(id: string | undefined): string | undefined {
+  if (!id) return 'targetBlank';
+  return isBatchOut(id) ? undefined : 'targetMissing';
+}
 
-  /** Fills the list of s3-batch-out nodes, flow by flow. A chosen node that is gone stays in it, marked as missing. */
-  function fillTargets(select: JQuery, chosen: string, missing: string, choose: string): void {
-    const nodes = RED.nodes.filterNodes({ type: 's3-batch-out' });
-    if (!isBatchOut(chosen)) {
+/** Name of the flow or subflow that a node is in. */
+function flowOf({ z = '' }: EditorNode): string {
+  return RED.nodes.workspace(z)?.label ?? RED.nodes.subflow(z)?.name ?? z;
+}
+
+/** Fills the list of s3-batch-out nodes, flow by flow. A chosen node that is gone stays in it, marked as missing. */
+function fillTargets(select: JQuery, chosen: string, missing: string, choose: string): void {
+  const nodes = RED.nodes.filterNodes({ type: 's3-batch-out' });
+  if (!isBatchOut(chosen)) {
+    $('<option>')
+      .val(chosen)
+      .text(chosen === '' ? choose : missing)
+      .appendTo(select);
+  }
+  for (const flow of new Set(nodes.map(flowOf))) {
+    const group = $('<optgroup>').attr('label', flow).appendTo(select);
+    for (const node of nodes.filter((one) => flowOf(one) === flow)) {
       $('<option>')
-        .val(chosen)
-        .text(chosen === '' ? choose : missing)
-        .appendTo(select);
+        .val(node.id)
+        .text(node.name || node.id)
+        .appendTo(group);
     }
-    for (const flow of new Set(nodes.map(flowOf))) {
-      const group = $('<optgroup>').attr('label', flow).appendTo(select);
-      for (const node of nodes.filter((one) => flowOf(one) === flow)) {
-        $('<option>')
-          .val(node.id)
-          .text(node.name || node.id)
-          .appendTo(group);
-      }
-    }
-    select.val(chosen);
   }
+  select.val(chosen);
+}
 
-  /** Makes a click on a typed input's label go to the field that is shown in its place. */
-  function bindLabel(input: JQuery): void {
-    const shown = `${input.attr('id') ?? ''}-shown`;
-    input.next('.red-ui-typedInput-container').find('.red-ui-typedInput-input').attr('id', shown);
-    $(`label[for="${input.attr('id') ?? ''}"]`).attr('for', shown);
-  }
+RED.nodes.registerType<Properties>('batch-flush', {
+  category: 's3 batch',
+  color: '#8cc6b8',
+  icon: 'batch-flush.svg',
+  inputs: 1,
+  outputs: 1,
+  paletteLabel: paletteName('batch-flush'),
+  defaults: {
+    name: { value: '' },
+    target: {
+      value: '',
+      // With the type, an import that gives nodes new ids changes this one, too.
+      type: 's3-batch-out',
+      validate(id: string | undefined, options) {
+        return verdict(this, 'target', options, targetProblem(id));
+      },
+    },
+    destination: {
+      value: '',
+      validate(value, { label }) {
+        const type = String($('#node-input-destinationType').val() ?? this.destinationType);
+        if (!value) return true;
+        return RED.utils.validateTypedProperty(value, type, {
+          label: label ?? this._('batch-flush.label.destination'),
+        });
+      },
+    },
+    destinationType: { value: 'str' },
+  },
+  label() {
+    return this.name || 'batch-flush';
+  },
+  labelStyle() {
+    return this.name ? 'node_label_italic' : '';
+  },
+  outputLabels() {
+    return this._('batch-flush.output');
+  },
+  button: {
+    enabled() {
+      return !this.changed;
+    },
+    onclick() {
+      const name = this.name || 'batch-flush';
+      void $.post(`s3-batch/flush/${this.id}`)
+        .done(() => {
+          RED.notify(this._('batch-flush.notify.asked', { name }), { type: 'success', timeout: 2000 });
+        })
+        .fail(({ status }) => {
+          const why = { 0: 'unreachable', 401: 'forbidden', 403: 'forbidden', 404: 'undeployed' }[status];
+          RED.notify(this._(`batch-flush.notify.${why ?? 'failed'}`, { name, status }), { type: 'error' });
+        });
+    },
+  },
+  oneditprepare() {
+    const select = $('#batch-flush-target');
+    fillTargets(
+      select,
+      this.target,
+      this._('batch-flush.missing', { id: this.target }),
+      this._('batch-flush.choose'),
+    );
+    select.on('change', () => {
+      const problem = targetProblem(String(select.val() ?? ''));
+      select.toggleClass('input-error', problem !== undefined);
+      select.attr('title', problem === undefined ? null : this._(`batch-flush.invalid.${problem}`));
+    });
+    select.trigger('change');
 
-  RED.nodes.registerType<Properties>('batch-flush', {
-    category: 's3 batch',
-    color: '#8cc6b8',
-    icon: 'batch-flush.svg',
-    inputs: 1,
-    outputs: 1,
-    paletteLabel: 'batch flush',
-    defaults: {
-      name: { value: '' },
-      target: {
-        value: '',
-        // With the type, an import that gives nodes new ids changes this one, too.
-        type: 's3-batch-out',
-        validate(id: string | undefined, { label }) {
-          const problem = targetProblem(id);
-          if (problem === undefined) return true;
-          return `${label ?? this._('batch-flush.label.target')}: ${this._(`batch-flush.invalid.${problem}`)}`;
-        },
-      },
-      destination: {
-        value: '',
-        validate(value, { label }) {
-          const type = String($('#node-input-destinationType').val() ?? this.destinationType);
-          if (!value) return true;
-          return RED.utils.validateTypedProperty(value, type, {
-            label: label ?? this._('batch-flush.label.destination'),
-          });
-        },
-      },
-      destinationType: { value: 'str' },
-    },
-    label() {
-      return this.name || 'batch-flush';
-    },
-    labelStyle() {
-      return this.name ? 'node_label_italic' : '';
-    },
-    outputLabels() {
-      return this._('batch-flush.output');
-    },
-    button: {
-      enabled() {
-        return !this.changed;
-      },
-      onclick() {
-        const name = this.name || 'batch-flush';
-        void $.post(`s3-batch/flush/${this.id}`)
-          .done(() => {
-            RED.notify(this._('batch-flush.notify.asked', { name }), { type: 'success', timeout: 2000 });
-          })
-          .fail(({ status }) => {
-            const why = { 0: 'unreachable', 401: 'forbidden', 403: 'forbidden', 404: 'undeployed' }[status];
-            RED.notify(this._(`batch-flush.notify.${why ?? 'failed'}`, { name, status }), { type: 'error' });
-          });
-      },
-    },
-    oneditprepare() {
-      const select = $('#batch-flush-target');
-      fillTargets(
-        select,
-        this.target,
-        this._('batch-flush.missing', { id: this.target }),
-        this._('batch-flush.choose'),
-      );
-      select.on('change', () => {
-        const problem = targetProblem(String(select.val() ?? ''));
-        select.toggleClass('input-error', problem !== undefined);
-        select.attr('title', problem === undefined ? null : this._(`batch-flush.invalid.${problem}`));
-      });
-      select.trigger('change');
-
-      const destination = $('#node-input-destination');
-      destination.typedInput({
-        default: 'str',
-        types: ['str', 'msg', 'flow', 'global', 'env', 'jsonata'],
-        typeField: $('#node-input-destinationType'),
-      });
-      bindLabel(destination);
-    },
-    oneditsave() {
-      this.target = String($('#batch-flush-target').val() ?? '');
-    },
-  });
-})();
+    const destination = $('#node-input-destination');
+    destination.typedInput({
+      default: 'str',
+      types: ['str', 'msg', 'flow', 'global', 'env', 'jsonata'],
+      typeField: $('#node-input-destinationType'),
+    });
+    bindLabel(destination);
+  },
+  oneditsave() {
+    this.target = String($('#batch-flush-target').val() ?? '');
+  },
+});

@@ -3,6 +3,7 @@ import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import type { StoredObject } from '../lib/batch';
 import { S3BatchError } from '../lib/errors';
 import { safeDone } from './common/done';
+import { errorStatus } from './common/error-status';
 import { evaluate, type TypedValue } from './common/evaluate';
 import { storedPayload } from './common/stored-payload';
 import { asError, type Done, type BatchOutNode, type Send } from './common/types';
@@ -35,7 +36,7 @@ export = function (RED: NodeAPI): void {
           done();
         },
         (error: unknown) => {
-          this.status({ fill: 'red', shape: 'ring', text: asError(error).message });
+          this.status(errorStatus(asError(error)));
           done(asError(error));
         },
       );

@@ -42,7 +42,7 @@ interface NodeDefinition<Properties, Credentials> {
   icon?: string;
   inputs?: 0 | 1;
   outputs?: number;
-  paletteLabel?: string;
+  paletteLabel?: string | (() => string);
   label(this: EditorNode & Properties): string;
   labelStyle?(this: EditorNode & Properties): string;
   outputLabels?(this: EditorNode & Properties): string;
@@ -77,6 +77,7 @@ declare const RED: {
   utils: {
     validateTypedProperty(value: string, type: string, options: ValidationOptions): true | string;
   };
+  view: { calculateTextWidth(text: string, className: string): number };
   popover: { tooltip(target: JQuery, text: string): unknown };
   notify(message: string, options: { type: 'success' | 'error'; timeout?: number }): unknown;
 };

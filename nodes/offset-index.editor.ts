@@ -22,6 +22,7 @@
     keyPrefix: string;
     keyPrefixType: string;
     planOnly: boolean;
+    dropDuplicates: boolean;
     output: 'message' | 'objects';
   }
   type OffsetIndex = EditorNode & Properties;
@@ -175,6 +176,7 @@
       keyPrefix: { value: '', validate: typed('keyPrefix') },
       keyPrefixType: { value: 'str' },
       planOnly: { value: false },
+      dropDuplicates: { value: false },
       output: { value: 'message' },
     },
     label() {

@@ -4,21 +4,16 @@ import { S3BatchError } from '../lib/errors';
 import type { Layout } from '../lib/layout';
 import {
   counted,
-  EVERYTHING,
-  filterOf,
+  findObject,
   findObjects,
-  headObject,
-  matchObject,
   noProgress,
   noTraffic,
   type ObjectMatch,
   planRequests,
-  type Query,
   type QueryProgress,
   requestsOf,
   type Traffic,
 } from '../lib/query';
-import type { ObjectStore } from '../lib/store/object-store';
 import { safeDone } from './common/done';
 import { evaluate } from './common/evaluate';
 import { checkQuery, mergeLevels, objectNameOf, type QueryInput, queryOf } from './common/query-input';
@@ -42,15 +37,20 @@ interface Config extends NodeDef {
   keyPrefix: string;
   keyPrefixType: string;
   planOnly: boolean;
+  /** Missing in flows that were made before there was such a switch. */
+  dropDuplicates?: boolean;
   output: 'message' | 'objects';
 }
 
 /** What a query costs: asked so far, and what fetching its records would add. */
 interface Plan {
-  objects: Omit<QueryProgress, 'records' | 'failed'>;
+  objects: Omit<QueryProgress, 'records' | 'candidates' | 'duplicates' | 'failed'>;
   failed: QueryProgress['failed'];
   records: number;
-  /** Requests and bytes that the query took. */
+  /** Where duplicates are dropped: records that are like another one, and, unless only a plan is made, how many went. */
+  candidates?: number;
+  duplicates?: number;
+  /** Requests and bytes that the query took, those that compared records too. */
   asked: { requests: number; bytes: number };
   /** Requests and bytes that bring the records. */
   toFetch: { requests: number; bytes: number };
@@ -65,6 +65,10 @@ export = function (RED: NodeAPI): void {
   function OffsetIndexNode(this: Node, config: Config): void {
     RED.nodes.createNode(this, config);
     const closing = new AbortController();
+
+    /** A number of things in words: `1 object`, `1,250 objects`. */
+    const amount = (count: number, one: string, many: string): string =>
+      RED._(`offset-index.amount.${count === 1 ? one : many}`, { number: count.toLocaleString('en') });
 
     /** What dialogue and message ask; `msg.query` wins. */
     const inputOf = async (message: NodeMessage): Promise<QueryInput> => {
@@ -97,14 +101,23 @@ export = function (RED: NodeAPI): void {
         this.status({
           fill: 'blue',
           shape: 'dot',
-          text: RED._('offset-index.status.progress', texts(progress, traffic)),
+          text: RED._('offset-index.status.progress', {
+            objects: amount(progress.listed, 'object', 'objects'),
+            requests: amount(requestsOf(traffic), 'request', 'requests'),
+          }),
         });
       }, PROGRESS_EVERY);
+      const options = {
+        signal: closing.signal,
+        dropDuplicates: config.dropDuplicates === true,
+        planOnly: config.planOnly,
+      };
       try {
+        const { bucket } = query;
         const objects =
-          query.bucket && objectName !== undefined
-            ? oneObject(store, query, objectName, layout, progress, closing.signal)
-            : findObjects(store, needLayout(layout), query, progress, { signal: closing.signal });
+          bucket && objectName !== undefined
+            ? [await findObject(store, { bucket, key: objectName }, query, layout, progress, options)]
+            : findObjects(store, needLayout(layout), query, progress, options);
         await sendMatches(objects, message, send, progress, traffic);
       } finally {
         clearInterval(show);
@@ -114,12 +127,17 @@ export = function (RED: NodeAPI): void {
       this.status({
         fill: progress.failed.length > 0 ? 'yellow' : 'green',
         shape: 'dot',
-        text: RED._('offset-index.status.found', texts(progress, traffic)),
+        text: RED._(`offset-index.status.${progress.duplicates > 0 ? 'foundOnce' : 'found'}`, {
+          matching: progress.matching.toLocaleString('en'),
+          objects: amount(progress.listed, 'object', 'objects'),
+          records: amount(progress.records, 'record', 'records'),
+          duplicates: amount(progress.duplicates, 'duplicate', 'duplicates'),
+        }),
       });
     };
 
     const sendMatches = async (
-      objects: AsyncIterable<ObjectMatch>,
+      objects: AsyncIterable<ObjectMatch> | Iterable<ObjectMatch>,
       message: NodeMessage,
       send: Send,
       progress: QueryProgress,
@@ -144,11 +162,12 @@ export = function (RED: NodeAPI): void {
           });
         else if (!config.planOnly) found.push(object);
       }
-      const { records, failed, ...counts } = progress;
+      const { records, candidates, duplicates, failed, ...counts } = progress;
       const plan: Plan = {
         objects: counts,
         failed,
         records,
+        ...(config.dropDuplicates === true && { candidates, ...(!config.planOnly && { duplicates }) }),
         asked: { requests: requestsOf(traffic), bytes: traffic.bytes },
         toFetch,
         download,
@@ -184,41 +203,12 @@ export = function (RED: NodeAPI): void {
   RED.nodes.registerType('offset-index', OffsetIndexNode);
 };
 
-/** One object by its name: the records that the rest of the query asks for, or all. */
-async function* oneObject(
-  store: ObjectStore,
-  query: Query,
-  name: string,
-  layout: Layout | undefined,
-  progress: QueryProgress,
-  signal: AbortSignal,
-): AsyncGenerator<ObjectMatch> {
-  const { bucket = '', ...wanted } = query;
-  const filter = Object.keys(wanted).length > 0 ? filterOf(wanted, layout) : EVERYTHING;
-  progress.listed++;
-  const match = await matchObject(store, await headObject(store, bucket, name, signal), filter, signal);
-  progress.matching++;
-  for (const block of match.blocks) progress.records += block.entries.length;
-  yield match;
-}
-
 function needLayout(layout: Layout | undefined): Layout {
   if (layout) return layout;
   throw new S3BatchError(
     'QUERY_INVALID',
     'a query over an archive needs the archive layout that it was written with: choose it in the dialogue of the node, or ask for one object by msg.bucket and msg.key',
   );
-}
-
-function texts(progress: QueryProgress, traffic: Traffic): Record<string, string> {
-  const text = (value: number): string => value.toLocaleString('en');
-  return {
-    objects: text(progress.listed),
-    listed: text(progress.listed),
-    matching: text(progress.matching),
-    records: text(progress.records),
-    requests: text(requestsOf(traffic)),
-  };
 }
 
 /** A sequence within a sequence, as the split node nests them. */

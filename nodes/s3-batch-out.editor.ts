@@ -10,7 +10,12 @@
     framing: 'newline' | 'length' | 'none';
     compression: 'gzip' | 'none';
     flushTopic: string;
-    completion: 'batched' | 'stored';
+    completion: 'batched' | 'journaled' | 'stored';
+    journal: boolean;
+    journalFolder: string;
+    commitMs: number | string;
+    commitRecords: number | string;
+    controlTopic: string;
     uploads: number | string;
     memory: number | string;
     instance: string;
@@ -63,10 +68,21 @@
         limit === 0
           ? node._('s3-batch-out.hint.storedUncounted')
           : node._('s3-batch-out.hint.storedCount', { count: limit > 0 ? limit.toLocaleString('en') : '…' });
-      const text = node._(`s3-batch-out.hint.${String(completion.val())}`);
+      const isKept = completion.val() === 'batched' && $('#node-input-journal').is(':checked');
+      const text = node._(`s3-batch-out.hint.${isKept ? 'batchedKept' : String(completion.val())}`);
       $('#s3-batch-out-completion-hint').text(completion.val() === 'stored' ? `${text} ${cost}` : text);
       $('#s3-batch-out-framing-hint').text(node._(`s3-batch-out.hint.${String(framing.val())}`));
     };
+    const journal = $('#node-input-journal');
+    const followJournal = (): void => {
+      const isOn = journal.is(':checked');
+      $('.s3-batch-out-journal').toggle(isOn);
+      completion.find('option[value=journaled]').prop('disabled', !isOn);
+      if (!isOn && completion.val() === 'journaled') completion.val('stored');
+      follow();
+    };
+    journal.on('change', followJournal);
+    followJournal();
     completion.add(framing).on('change', follow);
     count.on('input', follow);
     follow();
@@ -87,7 +103,7 @@
     color: '#8cc6b8',
     icon: 's3-batch-out.svg',
     inputs: 1,
-    outputs: 1,
+    outputs: 3,
     paletteLabel: 's3 batch out',
     defaults: {
       name: { value: '' },
@@ -111,6 +127,17 @@
         },
       },
       completion: { value: 'batched' },
+      journal: { value: true },
+      journalFolder: { value: '' },
+      commitMs: { value: 20, validate: number('commitMs', { least: 0, most: 60_000 }) },
+      commitRecords: { value: 1000, validate: number('commitRecords', { least: 1, whole: true }) },
+      controlTopic: {
+        value: '',
+        validate(value: string | undefined, { label }) {
+          if (value === undefined || !/[+#]/.test(value)) return true;
+          return problemWith(this, 'controlTopic', label, this._('s3-batch-out.invalid.controlTopic'));
+        },
+      },
       uploads: { value: 4, validate: number('uploads', { least: 1, whole: true }) },
       memory: { value: 256, validate: number('memory', { least: 1 }) },
       instance: { value: '' },
@@ -122,8 +149,8 @@
     labelStyle() {
       return this.name ? 'node_label_italic' : '';
     },
-    outputLabels() {
-      return this._('s3-batch-out.output');
+    outputLabels(output) {
+      return this._(`s3-batch-out.output.${(['stored', 'ledger', 'announcements'] as const)[output] ?? ''}`);
     },
     oneditprepare() {
       for (const [property, first] of [

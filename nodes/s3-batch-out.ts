@@ -2,12 +2,25 @@ import { hostname } from 'node:os';
 
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 
-import { BatchWriter, type BatchWriterSettings, type StoredObject } from '../lib/batch';
+import {
+  BatchWriter,
+  type BatchWriterSettings,
+  type JournalSettings,
+  type Recovery,
+  type SafeAt,
+  type Settled,
+  type StoredObject,
+} from '../lib/batch';
+import { acknowledgements, type HeldAcknowledgement } from '../lib/delivery/acknowledgements';
+import { announcementsOf } from '../lib/delivery/announcement';
+import { digestsOf } from '../lib/delivery/digest';
 import { S3BatchError } from '../lib/errors';
 import { Layout, TopicFilter } from '../lib/layout';
 import type { Compression, Framing } from '../lib/object';
 import { BatchStatus } from './common/batch-status';
-import { safeDone } from './common/done';
+import { finish, safeDone } from './common/done';
+import { journalFolder, warnOfOrphanedJournals } from './common/journal-folder';
+import { LedgerOutput } from './common/ledger-output';
 import { ParkedWriters, type WriterListener, type WriterSlot } from './common/parked-writers';
 import { payloadBytes, topicOf } from './common/payload';
 import { storedPayload } from './common/stored-payload';
@@ -32,7 +45,12 @@ interface Config extends NodeDef {
   framing?: Framing;
   compression?: Compression;
   flushTopic?: string;
-  completion: 'batched' | 'stored';
+  completion: 'batched' | SafeAt;
+  journal?: boolean;
+  journalFolder?: string;
+  commitMs?: string | number;
+  commitRecords?: string | number;
+  controlTopic?: string;
   uploads: string | number;
   memory: string | number;
   instance: string;
@@ -40,6 +58,8 @@ interface Config extends NodeDef {
 }
 
 const MIB = 1024 * 1024;
+/** The node's outputs. */
+const OUTPUT = { stored: 0, ledger: 1, announcements: 2 } as const;
 /** What Node-RED gives a node to close, unless its settings say otherwise, ms. */
 const NODE_CLOSE_TIMEOUT = 15_000;
 
@@ -60,7 +80,22 @@ function settingsOf(RED: NodeAPI, config: Config): BatchWriterSettings {
     memory: Math.round(numberOf(config.memory, 256) * MIB),
     blockSize: Math.round(numberOf(config.blockSize, 128) * 1024),
     instance: config.instance || hostname(),
+    journal: journalOf(RED, config),
+    digest: config.controlTopic ? digestsOf : undefined,
   };
+}
+
+function journalOf(RED: NodeAPI, config: Config): JournalSettings | undefined {
+  if (config.journal !== true) return undefined;
+  return {
+    folder: journalFolder(RED, config.journalFolder, config.id),
+    commit: { ms: numberOf(config.commitMs, 20), records: numberOf(config.commitRecords, 1000) },
+  };
+}
+
+/** Messages for one of the outputs, as `send` takes them. */
+function toOutput(output: number, messages: NodeMessage[]): NodeMessage[][] {
+  return Array.from({ length: output + 1 }, (_, number) => (number === output ? messages : []));
 }
 
 function messageOf(object: StoredObject): NodeMessage {
@@ -70,6 +105,9 @@ function messageOf(object: StoredObject): NodeMessage {
 
 export = function (RED: NodeAPI): void {
   const parked = new ParkedWriters(RED);
+  RED.events.on('flows:started', () => {
+    warnOfOrphanedJournals(RED);
+  });
 
   /** The writer that the node's predecessor left, or a new one. */
   function slotFor(id: string, settings: BatchWriterSettings): WriterSlot {
@@ -80,11 +118,15 @@ export = function (RED: NodeAPI): void {
     }
     const slot: Pick<WriterSlot, 'listener' | 'untold'> = { listener: undefined, untold: [] };
     const writer = new BatchWriter(settings, {
-      stored: (object) => {
-        slot.untold.push(object);
+      stored: (object, { digests }) => {
+        slot.untold.push({ object, digests });
         slot.listener?.stored();
       },
       failed: (error, upload, pause) => slot.listener?.failed(error, upload, pause),
+      journalFailed: (error, pause) => slot.listener?.journalFailed?.(error, pause),
+      journalRestored: () => slot.listener?.journalRestored?.(),
+      recovered: (recovery) => slot.listener?.recovered?.(recovery),
+      refused: (error) => slot.listener?.refused?.(error),
     });
     return Object.assign(slot, { writer });
   }
@@ -104,22 +146,52 @@ export = function (RED: NodeAPI): void {
     }
     const { writer } = slot;
     const status = new BatchStatus(RED, this, writer);
+    const ledger = new LedgerOutput(writer, (payload) => {
+      this.send(toOutput(OUTPUT.ledger, [{ topic: 'stats', payload }]));
+    });
+    const changed = (): void => {
+      status.changed();
+      ledger.changed();
+    };
 
     let started = false;
     const tell = (): void => {
       if (!started || slot.listener !== listener) return;
-      for (const object of slot.untold.splice(0)) this.send(messageOf(object));
+      for (const { object, digests } of slot.untold.splice(0)) {
+        this.send(toOutput(OUTPUT.stored, [messageOf(object)]));
+        if (!digests || !config.controlTopic) continue;
+        const topic = config.controlTopic;
+        const messages = announcementsOf(object.batch, digests).map((payload) => ({ topic, payload }));
+        this.send(toOutput(OUTPUT.announcements, messages));
+      }
     };
     const listener: WriterListener = {
       stored: () => {
-        status.changed();
+        changed();
         tell();
       },
       failed: (error, { batch, failures }, pause) => {
-        status.changed();
+        changed();
         const text = `${batch.bucket}/${batch.key}: ${error.message}; it is held and tried again in ${Math.ceil(pause / 1000)} s`;
         if (failures === 1) this.warn(text);
         else this.debug(text);
+      },
+      journalFailed: (error, pause) => {
+        changed();
+        this.error(
+          `${error.message}. Messages are in memory only; the journal is tried again in ${Math.ceil(pause / 1000)} s`,
+        );
+      },
+      journalRestored: () => {
+        changed();
+        this.log('the journal works again');
+      },
+      recovered: (recovery) => {
+        changed();
+        tellRecovery(this, recovery);
+      },
+      refused: (error) => {
+        this.error(error.message);
       },
     };
     slot.listener = listener;
@@ -132,32 +204,51 @@ export = function (RED: NodeAPI): void {
     this.flush = (destination) => writer.flush(destination);
 
     let stopping = false;
-    this.on('input', (message: NodeMessage, _send: Send, nodeDone: Done) => {
-      const done = safeDone(this, nodeDone);
+    this.on('input', (message: NodeMessage, _send: Send, done: Done) => {
       try {
         if (stopping) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
         const destination = flushOf(message, flushTopic);
-        if (destination !== undefined) {
-          writer.flush(destination === true ? undefined : destination).then(() => {
-            done();
-          }, done);
-          return;
-        }
-        const topic = topicOf(message.topic);
-        const payload = payloadBytes(message.payload);
-        if (config.completion === 'stored') writer.append(topic, payload, Date.now(), done);
+        if (destination === undefined) take(message, done);
         else {
-          writer.append(topic, payload, Date.now());
-          done();
+          const flushed = safeDone(this, done);
+          writer.flush(destination === true ? undefined : destination).then(() => {
+            flushed();
+          }, flushed);
         }
       } catch (error) {
-        done(asError(error));
+        finish(this, done, asError(error));
       }
-      status.changed();
+      changed();
     });
+
+    const { completion } = config;
+    const isAwaited = completion === 'stored' || completion === 'journaled';
+    const sealAwaited = (): void => {
+      writer.sealAwaited();
+    };
+
+    const take = (message: NodeMessage, done: Done): void => {
+      const held = acknowledgements.size > 0 ? acknowledgements.get(message._msgid ?? '') : undefined;
+      try {
+        const topic = topicOf(message.topic);
+        const payload = payloadBytes(message.payload);
+        const awaiting = isAwaited ? safeDone(this, done) : undefined;
+        if (held) {
+          held.waitsFor(sealAwaited);
+          const safeAt = held.when === 'stored' || completion === 'stored' ? 'stored' : 'journaled';
+          writer.append(topic, payload, Date.now(), releasing(held, awaiting), safeAt);
+        } else if (isAwaited) writer.append(topic, payload, Date.now(), awaiting, completion);
+        else writer.append(topic, payload, Date.now());
+      } catch (error) {
+        held?.refuse();
+        throw error;
+      }
+      if (!isAwaited) finish(this, done);
+    };
 
     this.on('close', (removed: boolean, done: () => void) => {
       status.stop();
+      ledger.stop();
       const { deploying } = parked;
       // What was sent to the node before arrives within this turn of the event loop.
       setImmediate(() => {
@@ -169,7 +260,7 @@ export = function (RED: NodeAPI): void {
           return;
         }
         stopping = true;
-        void storeAll(this, writer, settings).then(done);
+        void storeAll(this, writer).then(done, done);
       });
     });
   }
@@ -183,24 +274,41 @@ export = function (RED: NodeAPI): void {
   }
 
   /** Tries to store everything in the time that the node has to close. */
-  async function storeAll(node: Node, writer: BatchWriter, settings: BatchWriterSettings): Promise<void> {
+  async function storeAll(node: Node, writer: BatchWriter): Promise<void> {
     writer.sealAll('close');
-    // Ends the pauses between attempts.
-    writer.configure(settings);
     const { nodeCloseTimeout = NODE_CLOSE_TIMEOUT } = RED.settings as { nodeCloseTimeout?: number };
     const ms = (nodeCloseTimeout * 2) / 3;
     await withinTime(writer.flush(), ms);
-    const { openRecords: records, uploads } = writer;
+    const { openRecords: records, uploads, journal } = writer;
     if (records === 0) return;
-    node.error(
+    const what =
       `${records} records in ${uploads.pending} batches could not be stored within ${ms / 1000} s` +
-        `${uploads.error ? ` (${uploads.error.message})` : ''}; ` +
-        'they are in memory only: if Node-RED ends now, they are lost',
-    );
+      (uploads.error ? ` (${uploads.error.message})` : '');
+    if (!journal || journal.error) {
+      node.error(`${what}; they are in memory only: if Node-RED ends now, they are lost`);
+      return;
+    }
+    await withinTime(writer.commit(), ms / 4);
+    node.warn(`${what}; the journal keeps them for the next start`);
   }
 
   RED.nodes.registerType('s3-batch-out', S3BatchOutNode);
 };
+
+/** Tells who asked for it that the record is safe, and acknowledges its message; unsafe, the broker sends it again. */
+function releasing(held: HeldAcknowledgement, done: Done | undefined): Settled {
+  return (error) => {
+    if (error) held.refuse();
+    else held.release();
+    done?.(error);
+  };
+}
+
+function tellRecovery(node: Node, { records, batches, damage, unreadable }: Recovery): void {
+  if (records > 0) node.log(`recovered ${records} records in ${batches} batches from the journal`);
+  for (const { message } of damage) node.warn(`the journal is damaged: ${message}`);
+  for (const error of unreadable) node.error(error.message);
+}
 
 async function withinTime(work: Promise<unknown>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

@@ -4,6 +4,7 @@
     connection: string;
     payload: 'auto' | 'buffer' | 'string' | 'json';
     output: 'messages' | 'array';
+    dropDuplicates: boolean;
     gap: number | string;
     parallel: number | string;
   }
@@ -47,6 +48,7 @@
       connection: { value: '', type: 's3-connection', validate: checkConnection },
       payload: { value: 'auto' },
       output: { value: 'messages' },
+      dropDuplicates: { value: false },
       gap: { value: 1024, validate: number('gap', { least: 0, whole: false }) },
       parallel: { value: 8, validate: number('parallel', { least: 1, whole: true }) },
     },

@@ -26,6 +26,7 @@ interface Config extends NodeDef {
   /** A flow that was written by hand may lack settings. */
   payload?: 'auto' | 'buffer' | 'string' | 'json';
   output?: 'messages' | 'array';
+  dropDuplicates?: boolean;
   gap: string | number;
   parallel: string | number;
 }
@@ -52,16 +53,26 @@ export = function (RED: NodeAPI): void {
       }
       const objects = input.kind === 'matches' ? input.objects : [await wholeObject(store, input, signal)];
       const total = objects.reduce((sum, object) => sum + countEntries(object), 0);
+      const progress = { duplicates: 0 };
       let count = 0;
       const show = setInterval(() => {
-        const values = { records: text(count), total: text(total), bytes: bytesText(traffic.bytes) };
+        const values = {
+          records: text(count + progress.duplicates),
+          total: text(total),
+          bytes: bytesText(traffic.bytes),
+        };
         this.status({ fill: 'blue', shape: 'dot', text: RED._('s3-range-in.status.reading', values) });
       }, PROGRESS_EVERY);
       try {
         const merge = { ...DEFAULT_MERGE, gap: numberOf(config.gap, 1024) * 1024 };
         const parallel = Math.max(1, numberOf(config.parallel, 8));
-        const emit = config.output === 'array' ? collect(message, send) : spread(message, send, total);
-        for await (const records of fetchRecords(store, objects, { merge, parallel, signal })) {
+        const dropDuplicates = config.dropDuplicates === true;
+        const emit =
+          config.output === 'array'
+            ? collect(message, send)
+            : spread(message, send, dropDuplicates ? undefined : total);
+        const options = { merge, parallel, signal, dropDuplicates, progress };
+        for await (const records of fetchRecords(store, objects, options)) {
           for (let at = 0; at < records.length; at += RECORDS_A_TURN) {
             const turn = records.slice(at, at + RECORDS_A_TURN);
             emit.records(turn);
@@ -70,41 +81,60 @@ export = function (RED: NodeAPI): void {
             await new Promise(setImmediate);
           }
         }
-        emit.end();
+        emit.end(dropDuplicates ? { duplicates: progress.duplicates } : {});
       } finally {
         clearInterval(show);
       }
+      const done = progress.duplicates > 0 ? 'doneOnce' : 'done';
       const values = {
-        records: text(count),
+        records: amount(count, 'record', 'records'),
+        duplicates: amount(progress.duplicates, 'duplicate', 'duplicates'),
         bytes: bytesText(traffic.bytes),
-        requests: text(requestsOf(traffic)),
+        requests: amount(requestsOf(traffic), 'request', 'requests'),
       };
-      this.status({ fill: 'green', shape: 'dot', text: RED._('s3-range-in.status.done', values) });
+      this.status({ fill: 'green', shape: 'dot', text: RED._(`s3-range-in.status.${done}`, values) });
     };
 
-    /** One message a record, with what `join` needs to put the sequence together. */
-    const spread = (message: NodeMessage, send: Send, count: number) => {
+    /** A number of things in words: `1 request`, `1,250 requests`. */
+    const amount = (count: number, one: string, many: string): string =>
+      RED._(`s3-range-in.amount.${count === 1 ? one : many}`, { number: text(count) });
+
+    /**
+     * One message a record, with what `join` needs to put the sequence together.
+     * @param count of the records, where it is known; else the last message tells it, which is held until the end
+     */
+    const spread = (message: NodeMessage, send: Send, count: number | undefined) => {
       const id = RED.util.generateId();
       const outer = message.parts === undefined ? {} : { parts: message.parts };
       const rest = { ...message };
       delete rest.payload;
       delete rest.parts;
       let index = 0;
+      let held: FetchedRecord | undefined;
+      const sendRecord = (record: FetchedRecord, known: { count?: number }, more: object = {}): void => {
+        send({
+          // Each message may be changed by the flow, and must not change the others.
+          ...RED.util.cloneMessage(rest),
+          ...recordMembers(record),
+          bucket: record.object.bucket,
+          object: record.object.key,
+          ...more,
+          parts: { id, index: index++, ...known, type: 'array', ...outer },
+        });
+      };
       return {
         records: (records: readonly FetchedRecord[]): void => {
           for (const record of records) {
-            const parts = { id, index: index++, count, type: 'array', ...outer };
-            send({
-              // Each message may be changed by the flow, and must not change the others.
-              ...RED.util.cloneMessage(rest),
-              ...recordMembers(record),
-              bucket: record.object.bucket,
-              object: record.object.key,
-              parts,
-            });
+            if (count !== undefined) sendRecord(record, { count });
+            else {
+              if (held) sendRecord(held, {});
+              held = record;
+            }
           }
         },
-        end: (): void => undefined,
+        end: (more: object): void => {
+          if (held) sendRecord(held, { count: index + 1 }, more);
+        },
       };
     };
 
@@ -115,8 +145,8 @@ export = function (RED: NodeAPI): void {
         records: (records: readonly FetchedRecord[]): void => {
           for (const record of records) all.push(recordMembers(record));
         },
-        end: (): void => {
-          send({ ...message, payload: all });
+        end: (more: object): void => {
+          send({ ...message, ...more, payload: all });
         },
       };
     };

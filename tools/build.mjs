@@ -40,16 +40,41 @@ for (const file of readdirSync(dist, { recursive: true })) {
   if (source && !existsSync(path.join(root, `${source[2]}.ts`))) rmSync(path.join(dist, file));
 }
 
+/**
+ * An editor script in one piece, for it stands in the dialogue's HTML: each module that it imports, directly or not, is
+ * a constant before it. Modules from node_modules and of Node.js are refused.
+ */
+function linkedScript(entry) {
+  const names = new Map();
+  const pieces = [];
+  const link = (file) => {
+    const code = readFileSync(file, 'utf8')
+      .replace(/^"use strict";\n/, '')
+      .replace(/^\/\/# sourceMappingURL.*\n?/m, '')
+      .replace(/\brequire\("([^"]+)"\)/g, (_call, imported) => {
+        if (!imported.startsWith('.'))
+          throw new Error(`${file} imports ${imported}, which browsers do not have`);
+        const target = path.join(path.dirname(file), `${imported}.js`);
+        if (!names.has(target)) link(target);
+        return names.get(target);
+      });
+    const name = `module${names.size + 1}`;
+    names.set(file, name);
+    const isEntry = file === entry;
+    pieces.push(isEntry ? code : `const ${name} = ((exports) => {\n${code}return exports;\n})({});\n`);
+  };
+  link(entry);
+  return `(() => {\n"use strict";\nconst exports = {};\n${pieces.join('')}})();\n`;
+}
+
 const nodesOut = path.join(dist, 'nodes');
 for (const file of readdirSync(path.join(root, 'nodes')).filter((name) => name.endsWith('.html'))) {
   const type = file.slice(0, -'.html'.length);
   const dialogue = readFileSync(path.join(root, 'nodes', file), 'utf8');
-  const script = readFileSync(path.join(dist, 'editor', 'nodes', `${type}.editor.js`), 'utf8')
-    .replace(/^"use strict";\n/, '')
-    .replace(/^\/\/# sourceMappingURL.*\n?/m, '');
+  const script = linkedScript(path.join(dist, 'editor', 'nodes', `${type}.editor.js`));
   writeFileSync(
     path.join(nodesOut, file),
-    `<script type="text/javascript">\n${script.trimEnd()}\n</script>\n\n${dialogue}`,
+    `<script type="text/javascript">\n${script}</script>\n\n${dialogue}`,
   );
 }
 

@@ -12,14 +12,19 @@ import {
   toLine,
 } from '../object';
 import { newBatchId } from './batch-id';
+import { type EarlyRecord, refusal, type SafeAt } from './early-records';
+import { describeSeal, type FormerBatch } from './journaled-batch';
 import { OpenBatch } from './open-batch';
+import { OpenBatches } from './open-batches';
 import type { SealedBatch, StoredObject, Trigger } from './sealed-batch';
 import { SealTimers } from './seal-timers';
+import { guarded } from '../guarded';
 import { type Settled, settleInTurns } from './settled';
-import type { BatchWriterSettings } from './settings';
+import { type BatchWriterSettings, makeSameObjects, type ObjectSettings } from './settings';
 import { countFlags, noCounts, type OpenBatchState, stateOf } from './state';
 import type { UploadEvents } from './upload';
 import { UploadQueue } from './upload-queue';
+import { type Recovery, WriterJournal } from './writer-journal';
 
 /** More destinations than this at once are a mistake in a layout or a stranger's doing; the oldest are sealed. */
 const MAX_OPEN = 1000;
@@ -29,23 +34,34 @@ const MAX_TOPIC = 65_535;
 const MAX_BATCH = 1024 ** 3;
 const MAX_INDEX = DEFAULT_MAX_INDEX - 1024 ** 2;
 
+export interface WriterEvents extends UploadEvents {
+  /** Nothing is kept on disk at present: batches are in memory only. It is tried again after `pauseMs`. */
+  journalFailed?(error: S3BatchError, pauseMs: number): void;
+  journalRestored?(): void;
+  recovered?(recovery: Recovery): void;
+  /** A record that waited for the journal to open could not be taken after all. */
+  refused?(error: S3BatchError): void;
+}
+
 /**
  * Batches records by destination, seals each batch when a limit is reached, and uploads it. Everything that
- * `append` took is held until it is stored.
+ * `append` took is held until it is stored: in memory, and in a journal on disk where the settings have one.
  */
 export class BatchWriter {
   readonly counts = noCounts();
-  readonly #open = new Map<string, OpenBatch>();
+  readonly #open = new OpenBatches();
   readonly #queue: UploadQueue;
   readonly #timers: SealTimers;
   readonly #clock: Clock;
+  readonly #events: WriterEvents;
   readonly #placement = new Placement();
   #settings: BatchWriterSettings;
-  #openAllocated = 0;
+  readonly #journal: WriterJournal;
   #closed = false;
 
-  constructor(settings: BatchWriterSettings, events: UploadEvents, clock: Clock = systemClock) {
+  constructor(settings: BatchWriterSettings, events: WriterEvents, clock: Clock = systemClock) {
     this.#settings = settings;
+    this.#events = events;
     this.#clock = clock;
     this.#timers = new SealTimers(clock, (batch, trigger) => this.#seal(batch, trigger));
     const settle: UploadEvents = {
@@ -56,7 +72,25 @@ export class BatchWriter {
       },
       failed: events.failed.bind(events),
     };
-    this.#queue = new UploadQueue(settings.store, Math.max(1, settings.uploads), settle, clock);
+    const { store, uploads, digest } = settings;
+    this.#queue = new UploadQueue(store, Math.max(1, uploads), digest, settle, clock);
+    this.#journal = new WriterJournal(
+      settings.journal,
+      {
+        committed: (records) => (this.counts.journaled += records),
+        take: (record) => this.#appendEarly(record),
+        takeUp: (batch) => this.#takeUp(batch),
+        recovered: (recovery) => events.recovered?.(recovery),
+        failed: (error, pauseMs) => {
+          this.#queue.proceed();
+          guarded(() => events.journalFailed?.(error, pauseMs));
+        },
+        restored: () => {
+          guarded(() => events.journalRestored?.());
+        },
+      },
+      clock,
+    );
   }
 
   /** Records taken and not stored yet. */
@@ -66,7 +100,18 @@ export class BatchWriter {
 
   /** Bytes of memory that open and unstored batches hold. */
   get heldBytes(): number {
-    return this.#openAllocated + this.#queue.heldBytes;
+    return this.#open.allocated + this.#queue.heldBytes + this.#journal.heldBytes;
+  }
+
+  /** Resolves when the journal is open, or will not be soon, and what came before that is taken. */
+  get opened(): Promise<void> {
+    return this.#journal.early?.taken ?? Promise.resolve();
+  }
+
+  /** The journal of the settings: its bytes on disk, and why it keeps nothing at present. */
+  get journal(): { bytes: number; error: S3BatchError | undefined } | undefined {
+    const { current } = this.#journal;
+    return current && { bytes: current.bytes, error: current.error };
   }
 
   /** Uploads that wait or run. */
@@ -76,30 +121,47 @@ export class BatchWriter {
 
   get openBatches(): OpenBatchState[] {
     const now = this.#clock.elapsed();
-    return [...this.#open.values()].map((batch) => stateOf(batch, now));
+    return this.#open.all.map((batch) => stateOf(batch, now));
   }
 
   /**
    * Takes one record into the batch of its destination.
    * @param arrival ms since 1970
-   * @param settled called once its object is stored
+   * @param settled called once when the record is safe
+   * @param safeAt when that is; without a journal, when its object is stored
    * @throws MESSAGE_TOO_LARGE, MEMORY_FULL, CLOSED: the record was not taken
    */
-  append(topic: string, payload: Buffer, arrival: number, settled?: Settled): void {
+  append(
+    topic: string,
+    payload: Buffer,
+    arrival: number,
+    settled?: Settled,
+    safeAt: SafeAt = 'stored',
+  ): void {
     this.counts.received++;
     try {
-      this.#append(topic, payload, arrival, settled);
+      if (this.#closed) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
+      // Before anything is made of them that could be larger still.
+      checkTopic(topic);
+      this.#checkSize(payload.length);
+      const { early } = this.#journal;
+      if (early) {
+        this.#makeRoom(payload.length);
+        early.add({ topic, payload, arrival, settled, safeAt });
+      } else this.#append(topic, payload, arrival, settled, safeAt);
     } catch (error) {
       this.counts.refused++;
       throw error;
     }
   }
 
-  #append(topic: string, payload: Buffer, arrival: number, settled: Settled | undefined): void {
-    if (this.#closed) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
-    // Before anything is made of them that could be larger still.
-    checkTopic(topic);
-    this.#checkSize(payload.length);
+  #append(
+    topic: string,
+    payload: Buffer,
+    arrival: number,
+    settled: Settled | undefined,
+    safeAt: SafeAt,
+  ): void {
     const { layout, framing, limits } = this.#settings;
     const placement = this.#placement;
     layout.resolve(topic, payload, arrival, placement);
@@ -115,9 +177,18 @@ export class BatchWriter {
       batch = undefined;
     }
     batch ??= this.#openBatch(placement.destination);
+    const { onDisk } = batch;
+    const isSafeOnDisk = onDisk !== undefined && safeAt === 'journaled';
     const before = batch.allocated;
-    batch.append(placement, framed, limits.idle > 0 ? this.#clock.elapsed() : batch.appendedAt, settled);
-    this.#openAllocated += batch.allocated - before;
+    const now = limits.idle > 0 ? this.#clock.elapsed() : batch.appendedAt;
+    batch.append(placement, framed, now, isSafeOnDisk ? undefined : settled);
+    this.#open.allocated += batch.allocated - before;
+    if (settled && isSafeOnDisk) {
+      onDisk.journal.afterCommit(() => {
+        this.counts.acknowledged++;
+        settled();
+      });
+    }
     this.#sealIfFull(batch);
   }
 
@@ -134,9 +205,14 @@ export class BatchWriter {
    * @returns what was stored, oldest batch first
    */
   async flush(destination?: string): Promise<StoredObject[]> {
-    for (const batch of [...this.#open.values()]) {
-      if (isIn(destination, batch.destination.bucket, this.#nameOf(batch))) this.#seal(batch, 'flush');
+    if (this.#journal.early) await this.opened;
+    for (const batch of this.#open.all) {
+      if (isIn(destination, batch.destination.bucket, this.#nameOf(batch, this.#settings))) {
+        this.#seal(batch, 'flush');
+      }
     }
+    // Who asks for it now need not wait out the pauses of failures.
+    this.#queue.retryNow();
     // Only the promises are kept: while one object is waited for, the bytes of the others can go.
     const uploads = this.#queue.pending
       .filter(({ batch }) => isIn(destination, batch.bucket, batch.key))
@@ -152,17 +228,13 @@ export class BatchWriter {
    */
   configure(settings: BatchWriterSettings): void {
     const old = this.#settings;
-    const sameObjects =
-      old.layout.id === settings.layout.id &&
-      old.framing === settings.framing &&
-      old.compression === settings.compression &&
-      old.blockSize === settings.blockSize &&
-      old.instance === settings.instance;
-    if (!sameObjects) this.sealAll('close');
+    if (!makeSameObjects(old, settings) || this.#journal.differsFrom(settings.journal)) this.sealAll('close');
+    this.#journal.change(settings.journal);
     this.#settings = settings;
+    this.#queue.digest = settings.digest;
     this.#queue.store = settings.store;
     this.#queue.parallel = Math.max(1, settings.uploads);
-    for (const batch of [...this.#open.values()]) {
+    for (const batch of this.#open.all) {
       // Without a limit on it, nobody noted when the last record came.
       if (old.limits.idle === 0) batch.appendedAt = this.#clock.elapsed();
       this.#timers.arm(batch, settings.limits);
@@ -171,17 +243,29 @@ export class BatchWriter {
     this.#queue.retryNow();
   }
 
+  /** Seals the batches whose records someone waits for to be stored: a broker sends nothing more before. */
+  sealAwaited(): void {
+    for (const batch of this.#open.all) if (batch.settled.length > 0) this.#seal(batch, 'window');
+  }
+
+  /** Resolves when what was taken so far is on disk; at once where there is no journal. */
+  async commit(): Promise<void> {
+    await this.#journal.current?.commit();
+  }
+
   /** Seals all open batches. */
   sealAll(trigger: Trigger): void {
-    for (const batch of [...this.#open.values()]) this.#seal(batch, trigger);
+    for (const batch of this.#open.all) this.#seal(batch, trigger);
   }
 
   /**
    * Takes nothing more, seals what is open and tries for `ms` to store everything.
-   * @returns what could not be stored: it is given up, its `settled` callbacks have been called with CLOSED
+   * @returns what could not be stored: it is left to the journal, or given up where there is none; its `settled`
+   * callbacks have been called with CLOSED
    */
   async close(ms: number): Promise<SealedBatch[]> {
     this.#closed = true;
+    if (this.#journal.early) await this.opened;
     this.sealAll('close');
     this.#queue.retryNow();
     const allStored = Promise.all(this.#queue.pending.map((upload) => upload.stored));
@@ -192,7 +276,9 @@ export class BatchWriter {
         resolve();
       });
     });
-    return this.#queue.stop();
+    const left = this.#queue.stop();
+    await this.#journal.current?.end();
+    return left;
   }
 
   #checkSize(length: number): void {
@@ -208,10 +294,16 @@ export class BatchWriter {
 
   #makeRoom(length: number): void {
     const { memory } = this.#settings;
-    const isFull = this.heldBytes + length > memory;
+    const over = this.heldBytes + length - memory;
     // Compressed, the largest batch takes a fraction of its memory. When all is full, nothing else may ever make room.
-    if (this.#openAllocated > memory / 2 || (isFull && !this.#queue.isEncoding)) this.#sealLargest();
-    if (!isFull) return;
+    if (this.#open.allocated > memory / 2 || (over > 0 && !this.#queue.isEncoding)) {
+      const { largest } = this.#open;
+      if (largest) this.#seal(largest, 'memory');
+    }
+    if (over <= 0) return;
+    // More than is needed now, so that not every record has to look for room.
+    this.#queue.spill(over + memory / 16);
+    if (this.heldBytes + length <= memory) return;
     const { error } = this.uploads;
     throw new S3BatchError(
       'MEMORY_FULL',
@@ -223,36 +315,29 @@ export class BatchWriter {
     );
   }
 
-  #sealLargest(): void {
-    let largest: OpenBatch | undefined;
-    for (const batch of this.#open.values()) {
-      if (!largest || batch.allocated > largest.allocated) largest = batch;
-    }
-    if (largest) this.#seal(largest, 'memory');
-  }
-
   #openBatch(destination: Destination): OpenBatch {
     if (this.#open.size >= MAX_OPEN) {
-      const [oldest] = this.#open.values();
+      const { oldest } = this.#open;
       if (oldest) this.#seal(oldest, 'memory');
     }
     const { layout, framing, limits } = this.#settings;
     const id = newBatchId(this.#clock.now());
     const batch = new OpenBatch(id, layout, destination, framing, this.#clock.elapsed());
-    this.#open.set(destination.id, batch);
+    this.#journal.keep(batch, this.#settings);
+    this.#open.add(batch);
     this.#timers.arm(batch, limits);
     return batch;
   }
 
-  #seal(batch: OpenBatch, trigger: Trigger): void {
-    this.#open.delete(batch.destination.id);
+  #seal(batch: OpenBatch, trigger: Trigger, objects: ObjectSettings = this.#settings): void {
+    this.#open.remove(batch);
     this.#timers.disarm(batch);
-    this.#openAllocated -= batch.allocated;
-    const { framing, compression, blockSize } = this.#settings;
-    const upload = this.#queue.add({
+    const { framing, compression, blockSize } = objects;
+    const { onDisk, settled } = batch;
+    const sealed: SealedBatch = {
       id: batch.id,
       bucket: batch.destination.bucket,
-      key: this.#nameOf(batch),
+      key: this.#nameOf(batch, objects),
       count: batch.count,
       first: batch.first,
       last: batch.last,
@@ -263,17 +348,26 @@ export class BatchWriter {
       blockSize,
       keyFormat: batch.layout.keyShape,
       records: batch,
-    });
-    const { settled } = batch;
+      ...(onDisk && { onDisk }),
+    };
+    this.counts.sealed += batch.count;
+    if (onDisk) {
+      onDisk.batch.seal(describeSeal(sealed));
+      onDisk.journal.afterCommit(() => {
+        onDisk.isCommitted = true;
+        this.#queue.proceed();
+      });
+    }
+    const upload = this.#queue.add(sealed);
     if (settled.length > 0) {
       void upload.stored.then((object) => {
+        if (object) this.counts.acknowledged += settled.length;
         settleInTurns(settled, object !== undefined);
       });
     }
   }
 
-  #nameOf(batch: OpenBatch): string {
-    const { framing, compression, instance } = this.#settings;
+  #nameOf(batch: OpenBatch, { framing, compression, instance }: ObjectSettings): string {
     return batch.layout.objectName(batch.destination, {
       first: batch.first,
       last: batch.last,
@@ -282,6 +376,45 @@ export class BatchWriter {
       instance,
       extension: extensionOf(framing, compression),
     });
+  }
+
+  #appendEarly({ topic, payload, arrival, settled, safeAt }: EarlyRecord): void {
+    try {
+      this.#append(topic, payload, arrival, settled, safeAt);
+    } catch (error) {
+      this.counts.refused++;
+      const told = refusal(error);
+      guarded(() => (settled ? settled(told) : this.#events.refused?.(told)));
+    }
+  }
+
+  #countRecovered(records: number): void {
+    this.counts.received += records;
+    this.counts.recovered += records;
+    this.counts.journaled += records;
+  }
+
+  async #takeUp({ onDisk, objects, opened, sealed }: FormerBatch): Promise<void> {
+    const { count } = onDisk.batch;
+    if (sealed) {
+      this.#countRecovered(count);
+      this.counts.sealed += count;
+      this.#queue.add(sealed);
+      return;
+    }
+    // The wall clock may have been set back since.
+    const age = Math.max(0, this.#clock.now() - opened);
+    const batch = await onDisk.load(this.#clock.elapsed() - age);
+    batch.onDisk = onDisk;
+    this.#countRecovered(count);
+    const isTaken = this.#open.get(batch.destination.id) !== undefined;
+    if (isTaken || this.#closed || !makeSameObjects(objects, this.#settings)) {
+      this.#seal(batch, 'recovered', objects);
+      return;
+    }
+    this.#open.add(batch);
+    this.#timers.arm(batch, this.#settings.limits);
+    this.#sealIfFull(batch);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type Source,
   writeFrame,
 } from '../object';
+import type { BatchOnDisk } from './batch-on-disk';
 import { ByteChunks } from './byte-chunks';
 import { RecordColumns } from './record-columns';
 import type { Settled } from './settled';
@@ -41,6 +42,8 @@ export class OpenBatch implements Records {
   /** When the last record came, by the clock that never runs backwards. */
   appendedAt: number;
   readonly settled: Settled[] = [];
+  /** Undefined: the batch is in memory only. */
+  onDisk: BatchOnDisk | undefined;
   /** Memory of topics, series, line breaks and callbacks. */
   #aside = 0;
   readonly #bytes = new ByteChunks();
@@ -78,24 +81,58 @@ export class OpenBatch implements Records {
     const { chunk, offset } = this.#bytes;
     chunk.set(body, bodyStart(this.framing, offset));
     writeFrame(this.framing, chunk, offset, body.length);
-    const { time } = placement;
-    const record = this.#columns.add(
-      time,
-      length,
-      this.#sourceOf(placement),
-      position,
-      placement.flags | framed.flags,
+    const source = this.#sourceOf(placement);
+    const flags = placement.flags | framed.flags;
+    this.#add(placement.time, length, source, position, flags, framed.lineBreaks);
+    this.onDisk?.batch.append(
+      placement.time,
+      source,
+      flags,
+      chunk,
+      offset,
+      offset + length,
+      framed.lineBreaks,
     );
-    if (framed.lineBreaks) this.#addLineBreaks(record, framed.lineBreaks);
     if (settled) {
       this.settled.push(settled);
       this.#aside += SETTLED_MEMORY;
     }
+    this.appendedAt = now;
+  }
+
+  /** Adds a source that came back from the journal; they come in their order. */
+  restoreSource(topic: string, series: string): void {
+    this.#keepSource(topic, series);
+  }
+
+  /** Adds a record that came back from the journal, frame included. */
+  restore(
+    time: number,
+    source: number,
+    flags: number,
+    bytes: Buffer,
+    lineBreaks: readonly number[] | undefined,
+  ): void {
+    const position = this.#bytes.take(bytes.length);
+    const { chunk, offset } = this.#bytes;
+    chunk.set(bytes, offset);
+    this.#add(time, bytes.length, source, position, flags, lineBreaks);
+  }
+
+  #add(
+    time: number,
+    length: number,
+    source: number,
+    position: number,
+    flags: number,
+    lineBreaks: readonly number[] | undefined,
+  ): void {
+    const record = this.#columns.add(time, length, source, position, flags);
+    if (lineBreaks) this.#addLineBreaks(record, lineBreaks);
     this.bytes += length;
     this.indexBytes += RECORD_IN_INDEX;
     if (time < this.first) this.first = time;
     if (time > this.last) this.last = time;
-    this.appendedAt = now;
   }
 
   time(record: number): number {
@@ -148,6 +185,12 @@ export class OpenBatch implements Records {
   }
 
   #addSource(topic: string, series: string): number {
+    const source = this.#keepSource(topic, series);
+    this.onDisk?.batch.addSource(topic, series);
+    return source;
+  }
+
+  #keepSource(topic: string, series: string): number {
     const characters = topic.length + series.length;
     this.#aside += SOURCE_MEMORY + 2 * characters;
     this.indexBytes += CHARACTER_IN_INDEX * characters;

@@ -1,4 +1,5 @@
 import type { Compression, EncodedObject, Framing, KeyFormat } from '../object';
+import type { BatchOnDisk } from './batch-on-disk';
 import type { OpenBatch } from './open-batch';
 
 /** What sealed a batch. */
@@ -10,6 +11,10 @@ export type Trigger =
   | 'flush'
   /** The memory of all batches, their number, or the size of one batch's offset index came near its limit. */
   | 'memory'
+  /** A broker sends nothing more before records of the batch are acknowledged. */
+  | 'window'
+  /** A former process left it open, and it cannot go on with the settings of now. */
+  | 'recovered'
   /** The node was stopped, removed, or deployed with other settings. */
   | 'close';
 
@@ -44,17 +49,21 @@ export interface SealedBatch {
   readonly compression: Compression;
   readonly keyFormat: KeyFormat;
   readonly blockSize: number;
-  /** The records, until they are encoded. */
+  /** The records, until they are encoded or are on disk only. */
   records: OpenBatch | undefined;
-  /** The object, once it is encoded. */
+  /** The object, once it is encoded, unless it is on disk only. */
   encoded?: EncodedObject;
+  /** 8 bytes a record in the order of arrival, where the writer was asked for them. */
+  digests?: Buffer;
+  readonly onDisk?: BatchOnDisk;
 }
 
 /** Bytes of memory, measured, of a sealed batch besides its records; its attributes may take 2 KB of them. */
 const MEMORY = 6 * 1024;
 
 /** Bytes of memory that a sealed batch holds. */
-export function heldBytes({ encoded, records }: SealedBatch): number {
-  if (encoded) return MEMORY + encoded.body.length + (encoded.sidecar?.length ?? 0);
-  return MEMORY + (records?.allocated ?? 0);
+export function heldBytes({ encoded, records, digests }: SealedBatch): number {
+  const aside = MEMORY + (digests?.length ?? 0);
+  if (encoded) return aside + encoded.body.length + (encoded.sidecar?.length ?? 0);
+  return aside + (records?.allocated ?? 0);
 }

@@ -1,22 +1,11 @@
 import { S3BatchError } from '../errors';
+import { guarded } from '../guarded';
 
 /** Called once: without an error when the record's object is stored, with one when it never will be by this process. */
 export type Settled = (error?: Error) => void;
 
 /** Callbacks at a time: each may run a user's flow, and ten thousand in one turn would hold the event loop. */
 const SETTLED_A_TURN = 200;
-
-/**
- * Calls someone else's code. What it throws is a mistake of its own: it is told as a warning of the process, and
- * neither ends that process nor keeps anyone else from being called.
- */
-export function guarded(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error));
-  }
-}
 
 /** Calls each callback once, some in every turn of the event loop. */
 export function settleInTurns(callbacks: readonly Settled[], isStored: boolean, from = 0): void {

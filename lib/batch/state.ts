@@ -1,12 +1,23 @@
 import { RecordFlag } from '../record';
 import type { OpenBatch } from './open-batch';
 
-/** What a writer counts; records but where it says otherwise. */
+/**
+ * The ledger: what a writer counts; records but where it says otherwise. At any time received = stored + open +
+ * refused, where open are those that it holds.
+ */
 export interface WriterCounts {
-  /** Given to `append`: taken or refused. */
+  /** Given to `append` (taken or refused), or recovered. */
   received: number;
+  /** Of those received, the ones that a former process had taken and not stored. */
+  recovered: number;
   refused: number;
+  /** Synced to the journal. */
+  journaled: number;
+  /** In batches that take no more. */
+  sealed: number;
   stored: number;
+  /** Told to be safe to who asked: journaled or stored. */
+  acknowledged: number;
   storedObjects: number;
   /** Topic does not fit the layout. */
   unmatchedTopic: number;
@@ -33,8 +44,12 @@ export interface OpenBatchState {
 export function noCounts(): WriterCounts {
   return {
     received: 0,
+    recovered: 0,
     refused: 0,
+    journaled: 0,
+    sealed: 0,
     stored: 0,
+    acknowledged: 0,
     storedObjects: 0,
     unmatchedTopic: 0,
     arrivalTime: 0,

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock';
-import { Pause } from './pause';
+import { Pause } from '../pause';
 
 /** The state of a store that fails as a whole: while it does, one attempt at a time may find out whether it is back. */
 export class StorePause {

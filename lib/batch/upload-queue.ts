@@ -2,9 +2,10 @@ import type { Clock, Timer } from '../clock';
 import { type ErrorCode, messageOf, S3BatchError } from '../errors';
 import { encodeObject } from '../object';
 import type { ObjectStore } from '../store/object-store';
-import { Pause } from './pause';
+import { Pause } from '../pause';
 import { heldBytes, type SealedBatch, type StoredObject } from './sealed-batch';
-import { guarded } from './settled';
+import { guarded } from '../guarded';
+import type { BatchWriterSettings } from './settings';
 import { StorePause } from './store-pause';
 import { type Upload, upload, type UploadEvents } from './upload';
 
@@ -26,6 +27,8 @@ interface Entry extends Upload {
   readonly pause: Pause;
   /** Bytes of memory that it holds. */
   held: number;
+  /** Memory let go of it once: it is let go again while it waits. */
+  spilled: boolean;
   /** How many objects had been stored when its first attempt began, or when its last one failed. */
   storedBefore?: number;
   resolve: (object: StoredObject | undefined) => void;
@@ -41,6 +44,8 @@ export class UploadQueue {
   readonly #events: UploadEvents;
   readonly #clock: Clock;
   readonly #encoding = new Set<Entry>();
+  /** Those whose records are on disk only. */
+  #onDisk: Entry[] = [];
   #toEncode: Entry[] = [];
   #ready: Entry[] = [];
   readonly #active = new Set<Entry>();
@@ -56,6 +61,7 @@ export class UploadQueue {
   constructor(
     public store: ObjectStore,
     public parallel: number,
+    public digest: BatchWriterSettings['digest'],
     events: UploadEvents,
     clock: Clock,
   ) {
@@ -76,23 +82,30 @@ export class UploadQueue {
       number: this.#count++,
       pause: new Pause(),
       held: 0,
+      spilled: batch.records === undefined,
       resolve,
     };
     this.#hold(entry, heldBytes(batch));
-    this.#toEncode.push(entry);
+    this.#wait(entry);
     this.#next();
     return entry;
   }
 
   /** Every batch that is not stored yet, oldest first. */
   get pending(): Upload[] {
-    return [...this.#toEncode, ...this.#encoding, ...this.#ready, ...this.#active, ...this.#pausing].sort(
-      (a, b) => a.number - b.number,
-    );
+    return [
+      ...this.#onDisk,
+      ...this.#toEncode,
+      ...this.#encoding,
+      ...this.#ready,
+      ...this.#active,
+      ...this.#pausing,
+    ].sort((a, b) => a.number - b.number);
   }
 
   get size(): number {
     return (
+      this.#onDisk.length +
       this.#toEncode.length +
       this.#encoding.size +
       this.#ready.length +
@@ -122,6 +135,29 @@ export class UploadQueue {
     return this.#held;
   }
 
+  /**
+   * Lets go of what is on disk as well, youngest first, since the oldest are uploaded first.
+   * @param bytes how many bytes of memory to make free; fewer, when there are no more
+   */
+  spill(bytes: number): void {
+    const wanted = this.#held - bytes;
+    const idle = [...this.#toEncode, ...this.#ready, ...this.#pausing].sort((a, b) => b.number - a.number);
+    for (const entry of idle) {
+      if (this.#held <= wanted) break;
+      this.#spill(entry);
+    }
+    const isOnDisk = ({ batch }: Entry): boolean => !batch.records && !batch.encoded;
+    this.#onDisk.push(...this.#toEncode.filter(isOnDisk), ...this.#ready.filter(isOnDisk));
+    this.#toEncode = this.#toEncode.filter((entry) => !isOnDisk(entry));
+    this.#ready = this.#ready.filter((entry) => !isOnDisk(entry));
+    this.#onDisk.sort((a, b) => a.number - b.number);
+  }
+
+  /** Goes on with what may be uploaded by now: a seal came to disk, or the disk fails. */
+  proceed(): void {
+    this.#next();
+  }
+
   /** Ends all pauses: after a change of settings, or when there is no time left to wait. */
   retryNow(): void {
     this.#storeAnswers();
@@ -139,6 +175,7 @@ export class UploadQueue {
       if (entry.timer) this.#clock.clearTimer(entry.timer);
       entry.resolve(undefined);
     }
+    this.#onDisk = [];
     this.#toEncode = [];
     this.#ready = [];
     this.#pausing.clear();
@@ -148,7 +185,7 @@ export class UploadQueue {
   #next(): void {
     if (this.#stopped) return;
     while (this.#encoding.size < Math.min(this.parallel, ENCODED_AT_A_TIME)) {
-      const entry = this.#toEncode.shift();
+      const entry = this.#takeToEncode();
       if (!entry) break;
       this.#encoding.add(entry);
       void this.#encode(entry);
@@ -159,6 +196,15 @@ export class UploadQueue {
       this.#active.add(entry);
       void this.#upload(entry);
     }
+  }
+
+  /** The oldest; from disk only as many as are uploaded at a time. */
+  #takeToEncode(): Entry | undefined {
+    const [inMemory] = this.#toEncode;
+    const isRoom = this.#encoding.size + this.#ready.length + this.#active.size < this.parallel;
+    const onDisk = isRoom ? this.#onDisk[0] : undefined;
+    if (onDisk && (!inMemory || onDisk.number < inMemory.number)) return this.#onDisk.shift();
+    return this.#toEncode.shift();
   }
 
   #mayUpload(): boolean {
@@ -172,23 +218,17 @@ export class UploadQueue {
     const isBefore = (a: Entry, b: Entry): boolean =>
       rank(a) - rank(b) < 0 || (rank(a) === rank(b) && a.number < b.number);
     let best: Entry | undefined;
-    for (const entry of this.#ready) if (!best || isBefore(entry, best)) best = entry;
+    for (const entry of this.#ready) {
+      if (entry.batch.onDisk?.mayUpload === false) continue;
+      if (!best || isBefore(entry, best)) best = entry;
+    }
     if (best) this.#ready.splice(this.#ready.indexOf(best), 1);
     return best;
   }
 
   async #encode(entry: Entry): Promise<void> {
-    const { batch } = entry;
     try {
-      if (!batch.encoded && batch.records) {
-        batch.encoded = await encodeObject(
-          batch.records,
-          { framing: batch.framing, compression: batch.compression, key: batch.keyFormat, batch: batch.id },
-          { blockSize: batch.blockSize },
-        );
-        batch.records = undefined;
-        this.#hold(entry, heldBytes(batch));
-      }
+      await this.#encodeBatch(entry);
       this.#encoding.delete(entry);
       this.#ready.push(entry);
     } catch (error) {
@@ -200,6 +240,24 @@ export class UploadQueue {
       this.#pauseOne(entry, failure);
     }
     this.#next();
+  }
+
+  async #encodeBatch(entry: Entry): Promise<void> {
+    const { batch } = entry;
+    if (batch.encoded) return;
+    const records = batch.records ?? (await batch.onDisk?.load(0));
+    if (!records) throw new Error('its records are gone');
+    batch.records = records;
+    this.#hold(entry, heldBytes(batch));
+    const { framing, compression, keyFormat: key, blockSize } = batch;
+    if (this.digest) batch.digests = await this.digest(records, framing);
+    batch.encoded = await encodeObject(
+      records,
+      { framing, compression, key, batch: batch.id },
+      { blockSize },
+    );
+    batch.records = undefined;
+    this.#hold(entry, heldBytes(batch));
   }
 
   async #upload(entry: Entry): Promise<void> {
@@ -217,6 +275,7 @@ export class UploadQueue {
 
   #succeed(entry: Entry, object: StoredObject): void {
     const { batch } = entry;
+    batch.onDisk?.forget();
     this.#active.delete(entry);
     this.#clearError(entry);
     this.#hold(entry, 0);
@@ -253,6 +312,7 @@ export class UploadQueue {
 
   #pauseOne(entry: Entry, error: S3BatchError): void {
     this.#setError(entry, error);
+    if (entry.spilled) this.#spill(entry);
     const pause = entry.pause.next();
     this.#pausing.add(entry);
     entry.timer = this.#clock.setTimer(() => {
@@ -294,7 +354,27 @@ export class UploadQueue {
 
   #resume(entry: Entry): void {
     this.#pausing.delete(entry);
-    (entry.batch.encoded ? this.#ready : this.#toEncode).push(entry);
+    this.#wait(entry);
+  }
+
+  #wait(entry: Entry): void {
+    const { encoded, records } = entry.batch;
+    if (encoded) this.#ready.push(entry);
+    else if (records) this.#toEncode.push(entry);
+    else {
+      this.#onDisk.push(entry);
+      this.#onDisk.sort((a, b) => a.number - b.number);
+    }
+  }
+
+  #spill(entry: Entry): void {
+    const { batch } = entry;
+    if (batch.onDisk?.isCommitted !== true) return;
+    batch.records = undefined;
+    delete batch.encoded;
+    delete batch.digests;
+    entry.spilled = true;
+    this.#hold(entry, heldBytes(batch));
   }
 
   #setError(entry: Entry, error: S3BatchError): void {

@@ -1,23 +1,8 @@
+import { isBucketName, RESERVED_PREFIX } from './bucket-rules';
 import { shortHash } from './encoding';
-
-// Source: Amazon S3 User Guide, "General purpose bucket naming rules".
-const SHAPE = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-const IP_ADDRESS = /^\d+\.\d+\.\d+\.\d+$/;
-const RESERVED_PREFIX = /^(?:xn--|sthree-|amzn-s3-demo-)/;
-const RESERVED_SUFFIX = /(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/;
 
 const MAX_LENGTH = 63;
 const HASH_DIGITS = 8;
-
-export function isBucketName(name: string): boolean {
-  return (
-    SHAPE.test(name) &&
-    !name.includes('..') &&
-    !IP_ADDRESS.test(name) &&
-    !RESERVED_PREFIX.test(name) &&
-    !RESERVED_SUFFIX.test(name)
-  );
-}
 
 /** A piece of a bucket's name: from the template, which may bring dots, or from a record, which may not. */
 export interface BucketNamePart {

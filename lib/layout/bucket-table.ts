@@ -1,4 +1,5 @@
-import { bucketName, type BucketNamePart, isBucketName } from './bucket-name';
+import { bucketName, type BucketNamePart } from './bucket-name';
+import { isBucketName } from './bucket-rules';
 import { type BucketRow, invalidSetting } from './settings';
 import { parseTemplate } from './template';
 import { TopicFilter } from './topic-filter';

@@ -6,7 +6,8 @@ export {
   type PartitionUnit,
   type TimeSettings,
 } from './settings';
-export { bucketName, isBucketName } from './bucket-name';
+export { bucketName } from './bucket-name';
+export { isBucketName } from './bucket-rules';
 export { type Destination, Placement, type TopicInfo } from './placement';
 export { type KeyShape, offsetKey } from './offset-key';
 export { Layout } from './layout';

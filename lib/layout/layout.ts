@@ -1,6 +1,6 @@
 import { RecordFlag } from '../record';
 import { BoundedCache } from './bounded-cache';
-import { isBucketName } from './bucket-name';
+import { isBucketName } from './bucket-rules';
 import { BucketTable } from './bucket-table';
 import { clampTime } from './calendar';
 import { decompress } from './decompress';
@@ -61,7 +61,7 @@ export class Layout {
     this.id = shortHash(JSON.stringify(settings), 12);
     const pattern = new TopicPattern(settings.topic);
     this.levelNames = pattern.names;
-    const variables = new Variables(pattern);
+    const variables = new Variables(pattern.names);
     const { time, unmatchedBucket } = settings;
     if (time.source === 'field') {
       const path = parseFieldPath(time.field);

@@ -1,10 +1,10 @@
 import { messageOf, S3BatchError } from '../errors';
 import { BoundedCache } from './bounded-cache';
 import { decodedKeyPart, keyPart, keyTopic } from './encoding';
-import { fieldPathText, parseFieldPath } from './field-path';
+import { defaultParts, namesOfTime, splitParts, TIME } from './key-parts';
 import { invalidSetting, type LayoutSettings } from './settings';
 import { timeFormat, type TimeFormat } from './time-format';
-import { payloadName, type RecordValues, type RecordVariable, valueOf, type Variables } from './variables';
+import { type RecordValues, type RecordVariable, valueOf, type Variables } from './variables';
 
 /**
  * All that it takes to make a record's offset key from its series and its time. Objects carry it, so that a reader
@@ -76,8 +76,6 @@ export function offsetKey(shape: KeyShape, series: string, time: number): string
   }
   return withTime(shape, series, keyPart(format.write(time)));
 }
-
-const TIME = 'time';
 
 /** The offset key's template of a layout, compiled. */
 export class KeyTemplate {
@@ -155,25 +153,4 @@ export class KeyTemplate {
     const parts = withoutTime(this.shape, key);
     return parts && { series: parts.series, timeText: decodedKeyPart(parts.timeText) };
   }
-}
-
-/** What the time may be called in a key: first the name that the template gets. */
-function namesOfTime({ time }: LayoutSettings): string[] {
-  const path = time.source === 'field' ? parseFieldPath(time.field) : undefined;
-  const last = path?.at(-1);
-  if (time.source === 'arrival' || path === undefined || last === undefined) return [TIME];
-  // A lone "payload" or "topic" has a meaning of its own.
-  const short =
-    /^[\p{L}_][\p{L}\p{N}_-]*$/u.test(last) && last !== 'topic' && last !== 'payload' ? [last] : [];
-  return [...new Set([...short, TIME, fieldPathText(path), time.field, payloadName(path)])];
-}
-
-function defaultParts(settings: LayoutSettings, levels: readonly string[]): string[] {
-  const names = levels.filter((name) => name !== settings.compressedLevel);
-  return names.length === 0 ? ['topic', TIME] : [...names, TIME];
-}
-
-/** Splits at the slashes outside of brackets: a payload field's name may hold one. */
-function splitParts(key: string): string[] {
-  return key.match(/(?:\["(?:[^"\\]|\\.)*"\]|[^/])+|(?<=^|\/)(?=\/|$)/g) ?? [];
 }

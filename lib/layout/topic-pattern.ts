@@ -1,49 +1,102 @@
 import { invalidSetting } from './settings';
+import { BATCH_VARIABLES } from './variables';
 
 type Level = { kind: 'fixed'; text: string } | { kind: 'any'; name: string | undefined };
 
+/** The parts of a topic pattern. */
+export interface PatternLevels {
+  /** Names in the order of the topic. */
+  readonly names: readonly string[];
+  readonly levels: readonly Level[];
+  /** Whether any levels may follow; `#` or `#NAME`. */
+  readonly open: boolean;
+  readonly restName: string | undefined;
+}
+
+/** Why a text is no topic pattern, and the level that is at fault. */
+export interface PatternProblem {
+  readonly problem: 'hash' | 'plus' | 'name' | 'reserved' | 'twice';
+  readonly level: string;
+}
+
 /** What a level may not be called, because templates and keys give these words a meaning. */
-const RESERVED_NAMES: ReadonlySet<string> = new Set([
-  'topic',
-  'time',
-  'payload',
-  'partition',
-  'first',
-  'last',
-  'count',
-  'batch',
-  'instance',
-  'extension',
-]);
+const RESERVED_NAMES: ReadonlySet<string> = new Set(['topic', 'time', 'payload', ...BATCH_VARIABLES]);
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N}_.-]*$/u;
+
+/** @param pattern such as `ROOT/PLANT-ID/DEVICE-ID` or `plants/+PLANT-ID/#`; '' takes any topic */
+export function patternLevels(pattern: string): PatternLevels | PatternProblem {
+  const texts = pattern === '' ? ['#'] : pattern.split('/');
+  const rest = texts.at(-1)?.startsWith('#') === true ? texts.pop() : undefined;
+  const likeMqtt = texts.some((text) => text.startsWith('+'));
+  const levels: Level[] = [];
+  for (const text of texts) {
+    const level = parseLevel(text, likeMqtt);
+    if ('problem' in level) return level;
+    levels.push(level);
+  }
+  const restName = rest === undefined || rest === '#' ? undefined : rest.slice(1);
+  const names = [...levels.map((level) => (level.kind === 'any' ? level.name : undefined)), restName].filter(
+    (name) => name !== undefined,
+  );
+  for (const [index, name] of names.entries()) {
+    if (!NAME.test(name)) return { problem: 'name', level: name };
+    if (RESERVED_NAMES.has(name) || name.startsWith('payload.')) return { problem: 'reserved', level: name };
+    if (names.indexOf(name) < index) return { problem: 'twice', level: name };
+  }
+  return { names, levels, open: rest !== undefined, restName };
+}
+
+function parseLevel(text: string, likeMqtt: boolean): Level | PatternProblem {
+  if (text.length >= 2 && text.startsWith('"') && text.endsWith('"')) {
+    return { kind: 'fixed', text: text.slice(1, -1) };
+  }
+  if (text.includes('#')) return { problem: 'hash', level: text };
+  if (!likeMqtt) return { kind: 'any', name: text };
+  if (text === '+') return { kind: 'any', name: undefined };
+  if (text.startsWith('+')) return { kind: 'any', name: text.slice(1) };
+  if (text.includes('+') || text.includes('\0')) return { problem: 'plus', level: text };
+  return { kind: 'fixed', text };
+}
+
+type Texts = readonly [wrong: string, remedy: string];
+const PROBLEMS: Record<PatternProblem['problem'], (pattern: string, level: string) => Texts> = {
+  hash: (pattern) => [`in "${pattern}" a # stands before the end`, 'let it be the last level'],
+  plus: (pattern, level) => [
+    `in "${pattern}" the level "${level}" holds what no topic can`,
+    'write + before a name, or put the level in double quotes',
+  ],
+  name: (pattern, level) => [
+    `in "${pattern}" the level "${level}" is no name`,
+    'use letters, digits, "-", "_" and ".", or put a fixed level in double quotes',
+  ],
+  reserved: (pattern, level) => [
+    `in "${pattern}" a level is called "${level}", which means something else`,
+    'choose another name',
+  ],
+  twice: (pattern, level) => [`"${pattern}" names two levels "${level}"`, 'give each a name of its own'],
+};
 
 /** A compiled topic pattern: which levels a topic has and what they are called. */
 export class TopicPattern {
   /** Names in the order of the topic. */
   readonly names: readonly string[];
   readonly #levels: readonly Level[];
-  /** Whether any levels may follow; `#` or `#NAME`. */
   readonly #open: boolean;
   readonly #restName: string | undefined;
 
-  /** @param pattern such as `ROOT/PLANT-ID/DEVICE-ID` or `plants/+PLANT-ID/#`; '' takes any topic */
+  /**
+   * @param pattern see {@link patternLevels}
+   * @throws S3BatchError LAYOUT_INVALID
+   */
   constructor(pattern: string) {
-    const texts = pattern === '' ? ['#'] : pattern.split('/');
-    const rest = texts.at(-1)?.startsWith('#') === true ? texts.pop() : undefined;
-    const likeMqtt = texts.some((text) => text.startsWith('+'));
-    this.#levels = texts.map((text) => parseLevel(text, likeMqtt, pattern));
-    this.#open = rest !== undefined;
-    this.#restName = rest === undefined || rest === '#' ? undefined : checkedName(rest.slice(1), pattern);
-    const names = this.#levels.map((level) => (level.kind === 'any' ? level.name : undefined));
-    this.names = [...names, this.#restName].filter((name) => name !== undefined);
-    const twice = this.names.find((name, index) => this.names.indexOf(name) !== index);
-    if (twice !== undefined) {
-      throw invalidSetting(
-        'topic',
-        `"${pattern}" names two levels "${twice}"`,
-        'give each a name of its own',
-      );
+    const parsed = patternLevels(pattern);
+    if ('problem' in parsed) {
+      throw invalidSetting('topic', ...PROBLEMS[parsed.problem](pattern, parsed.level));
     }
+    this.names = parsed.names;
+    this.#levels = parsed.levels;
+    this.#open = parsed.open;
+    this.#restName = parsed.restName;
   }
 
   /** The values of the named levels in the order of {@link names}, or undefined when the topic does not fit. */
@@ -83,42 +136,4 @@ export class TopicPattern {
 export interface PartialTopic {
   levels: readonly (string | undefined)[];
   open: boolean;
-}
-
-function parseLevel(text: string, likeMqtt: boolean, pattern: string): Level {
-  if (text.length >= 2 && text.startsWith('"') && text.endsWith('"')) {
-    return { kind: 'fixed', text: text.slice(1, -1) };
-  }
-  if (text.includes('#')) {
-    throw invalidSetting('topic', `in "${pattern}" a # stands before the end`, 'let it be the last level');
-  }
-  if (!likeMqtt) return { kind: 'any', name: checkedName(text, pattern) };
-  if (text === '+') return { kind: 'any', name: undefined };
-  if (text.startsWith('+')) return { kind: 'any', name: checkedName(text.slice(1), pattern) };
-  if (text.includes('+') || text.includes('\0')) {
-    throw invalidSetting(
-      'topic',
-      `in "${pattern}" the level "${text}" holds what no topic can`,
-      'write + before a name, or put the level in double quotes',
-    );
-  }
-  return { kind: 'fixed', text };
-}
-
-function checkedName(name: string, pattern: string): string {
-  if (!NAME.test(name)) {
-    throw invalidSetting(
-      'topic',
-      `in "${pattern}" the level "${name}" is no name`,
-      'use letters, digits, "-", "_" and ".", or put a fixed level in double quotes',
-    );
-  }
-  if (RESERVED_NAMES.has(name) || name.startsWith('payload.')) {
-    throw invalidSetting(
-      'topic',
-      `in "${pattern}" a level is called "${name}", which means something else`,
-      'choose another name',
-    );
-  }
-  return name;
 }

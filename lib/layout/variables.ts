@@ -1,5 +1,15 @@
 import { type FieldPath, fieldPathText, parseFieldPath } from './field-path';
-import type { TopicPattern } from './topic-pattern';
+
+/** Variables of object names that have a value for a batch, not for a record. */
+export const BATCH_VARIABLES: readonly string[] = [
+  'partition',
+  'first',
+  'last',
+  'count',
+  'batch',
+  'instance',
+  'extension',
+];
 
 /** A variable that has a value for every record. */
 export interface RecordVariable {
@@ -25,8 +35,9 @@ export class Variables {
   readonly paths: FieldPath[] = [];
   readonly #names: readonly string[];
 
-  constructor(pattern: TopicPattern) {
-    this.#names = pattern.names;
+  /** @param levels names of the topic's levels */
+  constructor(levels: readonly string[]) {
+    this.#names = levels;
   }
 
   slotOf(path: FieldPath): number {

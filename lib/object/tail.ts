@@ -1,5 +1,5 @@
 import { S3BatchError } from '../errors';
-import { crc32c } from './crc32c';
+import { crc32c } from '../crc32c';
 import { checkVersion, FORMAT_VERSION } from './format';
 import { emptyMember, EMPTY_MEMBER_OVERHEAD, gunzip, MAX_SUBFIELD, readEmptyMember } from './gzip';
 
@@ -18,7 +18,7 @@ const CHECKED = TRAILER_DATA - 4;
 export const TRAILER_LENGTH = EMPTY_MEMBER_OVERHEAD + TRAILER_DATA;
 
 /** Index bytes (decompressed) that a reader takes into memory, unless told otherwise. */
-export const DEFAULT_MAX_INDEX = 64 * 1024 * 1024;
+export const DEFAULT_MAX_INDEX = 16 * 1024 * 1024;
 
 /** Where an object's index lies and how large it is. */
 export interface IndexLocation {

@@ -35,11 +35,13 @@ function checkBlock({ length, size, entries }: MatchedBlock, isPlain: boolean): 
     check(isCount(entry.start) && isCount(entry.length) && entry.start >= end, 'entries');
     end = entry.start + entry.length;
     check(end <= size, 'entries');
-    checkLineBreaks(entry);
+    checkEntry(entry);
   }
 }
 
-function checkLineBreaks({ lineBreaks }: Entry): void {
+function checkEntry({ topic, series, time, flags, lineBreaks }: Entry): void {
+  check(typeof topic === 'string' && typeof series === 'string', 'topic and series');
+  check(isCount(time) && isCount(flags), 'times and flags');
   check(lineBreaks === undefined || (Array.isArray(lineBreaks) && lineBreaks.every(isCount)), 'line breaks');
 }
 

@@ -1,6 +1,7 @@
 import { openRange, unframe } from '../object';
 import type { ObjectStore } from '../store/object-store';
 import { checkMatch } from './check-match';
+import { FetchedDuplicates } from './fetched-duplicates';
 import { mapInOrder } from './in-order';
 import type { Entry, MatchedBlock, ObjectMatch } from './match';
 import { DEFAULT_MERGE, type MergedSpan, type MergeLimits, mergeSpans } from './ranges';
@@ -28,6 +29,16 @@ export interface FetchOptions {
   /** Requests at a time. */
   parallel?: number;
   signal?: AbortSignal;
+  /** Leaves out records of the same series, time, topic and payload as one that came before. */
+  dropDuplicates?: boolean;
+  /** Is kept up to date while records come. */
+  progress?: FetchProgress;
+}
+
+/** How far fetching has come. */
+export interface FetchProgress {
+  /** Records that were fetched and left out. */
+  duplicates: number;
 }
 
 /** One ranged GET. */
@@ -60,7 +71,20 @@ export async function* fetchRecords(
 ): AsyncGenerator<FetchedRecord[]> {
   for (const object of objects) checkMatch(object);
   const requests = planRequests(objects, options.merge);
-  yield* mapInOrder(requests, options.parallel ?? 8, (request) => fetchRange(store, request, options.signal));
+  const fetched = mapInOrder(requests, options.parallel ?? 8, async (request) => ({
+    request,
+    records: await fetchRange(store, request, options.signal),
+  }));
+  const duplicates = options.dropDuplicates === true ? await FetchedDuplicates.among(objects) : undefined;
+  for await (const { request, records } of fetched) {
+    const kept = duplicates ? await duplicates.drop(records, entriesOf(request)) : records;
+    if (options.progress) options.progress.duplicates += records.length - kept.length;
+    if (kept.length > 0) yield kept;
+  }
+}
+
+function entriesOf({ span }: RangeRequest): Entry[] {
+  return span.parts.flatMap(({ entries }) => entries);
 }
 
 async function fetchRange(

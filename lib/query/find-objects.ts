@@ -1,33 +1,30 @@
-import { S3BatchError } from '../errors';
 import type { Layout } from '../layout';
 import type { ObjectStore } from '../store/object-store';
+import { FoundDuplicates } from './found-duplicates';
 import { mapInOrder } from './in-order';
 import { listNames, type NamedObject } from './list-names';
 import { matchBlocks, type MatchedBlock, type ObjectMatch } from './match';
-import { filterOf, type Query, type QueryFilter } from './query';
-import type { QueryProgress } from './progress';
+import { attempt, type QueryProgress } from './progress';
+import { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 import { headObject, type HeadedObject, readIndex } from './read-index';
 
 export interface FindOptions {
   /** Objects asked at a time. */
   parallel?: number;
   signal?: AbortSignal;
+  /**
+   * Leaves out records of the same series, time, topic and payload as one that came before. Only records that are like
+   * another one are fetched for that.
+   */
+  dropDuplicates?: boolean;
+  /** With `dropDuplicates`: only counts the records that would have to be compared, and leaves out none. */
+  planOnly?: boolean;
 }
-
-/** Failures of one object, which do not end a query over many: they are told in its progress. */
-const OF_ONE_OBJECT: ReadonlySet<string> = new Set([
-  'OBJECT_FOREIGN',
-  'OBJECT_VERSION',
-  'OBJECT_CORRUPT',
-  'OBJECT_TOO_LARGE',
-  'OBJECT_CHANGED',
-  'OBJECT_MISSING',
-  'RANGE_INVALID',
-]);
 
 /**
  * Finds the objects that hold matching records and where in them these lie: lists the names that can match, asks
- * those for their attributes, and reads the index of what is left.
+ * those for their attributes, and reads the index of what is left. Yields them bucket by bucket, in the order of their
+ * names. Objects that cannot be read are left out and told in the progress.
  * @param progress is kept up to date while objects come
  * @throws QUERY_INVALID, or what the store says
  */
@@ -43,12 +40,47 @@ export async function* findObjects(
   const matches = mapInOrder(names, options.parallel ?? 8, (named) =>
     examine(store, named, filter, progress, options.signal),
   );
+  const duplicates =
+    options.dropDuplicates === true ? new FoundDuplicates(store, progress, options) : undefined;
   for await (const match of matches) {
     if (!match) continue;
+    const kept = duplicates ? await attempt(progress, match, () => duplicates.drop(match)) : match;
+    if (!kept) continue;
+    if (kept.blocks.length === 0) {
+      progress.skippedAsDuplicates++;
+      continue;
+    }
     progress.matching++;
-    progress.records += countEntries(match);
-    yield match;
+    progress.records += countEntries(kept);
+    yield kept;
   }
+}
+
+/**
+ * One object by its name, and where in it the matching records lie; there may be none.
+ * @param query that the records have to match; its bucket does not matter
+ * @throws QUERY_INVALID, what the object is not read for, or what the store says
+ */
+export async function findObject(
+  store: ObjectStore,
+  { bucket, key }: { bucket: string; key: string },
+  query: Query,
+  layout: Layout | undefined,
+  progress: QueryProgress,
+  options: FindOptions = {},
+): Promise<ObjectMatch> {
+  const { bucket: _, ...wanted } = query;
+  const filter = Object.keys(wanted).length > 0 ? filterOf(wanted, layout) : EVERYTHING;
+  progress.listed++;
+  const head = await headObject(store, bucket, key, options.signal);
+  const match = await matchObject(store, head, filter, options.signal);
+  const kept =
+    options.dropDuplicates === true
+      ? await new FoundDuplicates(store, progress, options).drop(match)
+      : match;
+  progress.matching++;
+  progress.records += countEntries(kept);
+  return kept;
 }
 
 function countEntries(match: ObjectMatch): number {
@@ -62,7 +94,7 @@ async function examine(
   progress: QueryProgress,
   signal: AbortSignal | undefined,
 ): Promise<ObjectMatch | undefined> {
-  try {
+  return attempt(progress, { bucket, key }, async () => {
     const head = await headObject(store, bucket, key, signal);
     if (head.summary && !filter.mayHold(head.summary)) {
       progress.skippedByAttributes++;
@@ -71,11 +103,8 @@ async function examine(
     const match = await matchObject(store, head, filter, signal);
     if (match.blocks.length > 0) return match;
     progress.skippedByIndex++;
-  } catch (error) {
-    if (!(error instanceof S3BatchError) || !OF_ONE_OBJECT.has(error.code)) throw error;
-    progress.failed.push({ bucket, key, code: error.code, message: error.message });
-  }
-  return undefined;
+    return undefined;
+  });
 }
 
 /** The matching records of one object that HEAD has shown. */

@@ -3,10 +3,11 @@ export {
   type FetchedRecord,
   fetchRecords,
   type FetchOptions,
+  type FetchProgress,
   planRequests,
   type RangeRequest,
 } from './fetch';
-export { findObjects, type FindOptions, matchObject } from './find-objects';
+export { findObject, findObjects, type FindOptions, matchObject } from './find-objects';
 export { type Entry, type MatchedBlock, type ObjectMatch } from './match';
 export { noProgress, type QueryProgress } from './progress';
 export { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';

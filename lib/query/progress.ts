@@ -1,3 +1,5 @@
+import { S3BatchError } from '../errors';
+
 /** How far a query has come. */
 export interface QueryProgress {
   /** Objects whose names were seen. */
@@ -10,9 +12,15 @@ export interface QueryProgress {
   skippedByAttributes: number;
   /** Index read, nothing matched. */
   skippedByIndex: number;
+  /** Every record that matched was a duplicate. */
+  skippedAsDuplicates: number;
   matching: number;
-  /** Records that match. */
+  /** Records that match, without the duplicates that were left out. */
   records: number;
+  /** Records that are like another one in everything but their content, which decides; 0 unless duplicates are dropped. */
+  candidates: number;
+  /** Records that were left out. */
+  duplicates: number;
   /** Objects that could not be read. */
   failed: { bucket: string; key: string; code: string; message: string }[];
 }
@@ -24,8 +32,37 @@ export function noProgress(): QueryProgress {
     foreignNames: 0,
     skippedByAttributes: 0,
     skippedByIndex: 0,
+    skippedAsDuplicates: 0,
     matching: 0,
     records: 0,
+    candidates: 0,
+    duplicates: 0,
     failed: [],
   };
+}
+
+/** Failures of one object, which do not end a query over many. */
+const OF_ONE_OBJECT: ReadonlySet<string> = new Set([
+  'OBJECT_FOREIGN',
+  'OBJECT_VERSION',
+  'OBJECT_CORRUPT',
+  'OBJECT_TOO_LARGE',
+  'OBJECT_CHANGED',
+  'OBJECT_MISSING',
+  'RANGE_INVALID',
+]);
+
+/** Does what concerns one object. A failure of this object alone is told in the progress; then there is no result. */
+export async function attempt<T>(
+  progress: QueryProgress,
+  { bucket, key }: { bucket: string; key: string },
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof S3BatchError) || !OF_ONE_OBJECT.has(error.code)) throw error;
+    progress.failed.push({ bucket, key, code: error.code, message: error.message });
+    return undefined;
+  }
 }

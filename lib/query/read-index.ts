@@ -148,6 +148,7 @@ function tooLarge(key: string, length: number): S3BatchError {
 /** Without a map in the attributes: trailer and directory first, unless the whole index is small. */
 async function readByDirectory(tail: Tail, object: HeadedObject, wanted: PageChoice): Promise<ObjectIndex> {
   const trailer = await readTail(tail, object);
+  checkLength(trailer.directoryLength, trailer.directorySize, object.key);
   const directoryOffset = trailer.offset + trailer.length - trailer.directoryLength;
   await tail.load(trailer.length <= READ_WHOLE ? trailer.offset : directoryOffset);
   const members = await tail.range(directoryOffset, trailer.directoryLength);
@@ -169,7 +170,8 @@ async function readTail(tail: Tail, { key, size, summary }: HeadedObject): Promi
   const location = summary?.index;
   if (location === undefined || location === 'sidecar') await tail.load(Math.max(0, size - SUFFIX));
   else {
-    const { offset, length, directoryLength } = location;
+    const { offset, length, directoryLength, directorySize } = location;
+    checkLength(directoryLength, directorySize, key);
     await tail.load(length <= READ_WHOLE ? offset : offset + length - directoryLength);
   }
   return readTrailer(await tail.range(size - TRAILER_LENGTH, TRAILER_LENGTH), size);
@@ -180,7 +182,15 @@ function choose(pages: readonly PageEntry[], wanted: PageChoice, key: string): P
   const chosen = pages.filter((_, number) => wanted(pages, number));
   const size = chosen.reduce((sum, page) => sum + page.size, 0);
   if (size > DEFAULT_MAX_INDEX) throw tooLarge(key, size);
+  for (const page of chosen) checkLength(page.indexLength, page.size, key);
   return chosen;
+}
+
+/** Compressed bytes are never many more than those that they hold: a larger claim would fetch what is no index. */
+function checkLength(length: number, size: number, key: string): void {
+  if (size > DEFAULT_MAX_INDEX) throw tooLarge(key, size);
+  if (length <= size * 1.1 + 1024) return;
+  throw new S3BatchError('OBJECT_CORRUPT', `the offset index of ${key} cannot be as long as the object says`);
 }
 
 /** Reads pages with as few requests as they lie together. */

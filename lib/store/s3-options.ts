@@ -1,5 +1,6 @@
 import { createSecureContext } from 'node:tls';
-import { messageOf, S3BatchError } from '../errors';
+import { messageOf } from '../errors';
+import { checkEndpoint, invalid, isRegion, isRoleArn, isSecret, LONGEST_TIMEOUT_MS } from './s3-rules';
 
 /** An access key; the session token comes with temporary ones. */
 export interface S3Credentials {
@@ -55,37 +56,9 @@ export type CheckedOptions = Omit<S3StoreOptions, 'endpoint'> & {
   maxSockets: number;
 };
 
-/** The largest delay that Node.js's timers take. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
-
-const invalid = (message: string, cause?: unknown): S3BatchError =>
-  new S3BatchError('CONNECTION_INVALID', message, cause === undefined ? undefined : { cause });
-
-function checkEndpoint(endpoint: string): URL {
-  const example = 'write it as https://host or http://host:port';
-  if (!URL.canParse(endpoint))
-    throw invalid(`The endpoint ${JSON.stringify(endpoint)} is not a URL: ${example}.`);
-  const url = new URL(endpoint);
-  if (url.username !== '' || url.password !== '') {
-    throw invalid(
-      'The endpoint has a user name or a password in it: enter keys in the fields for credentials instead.',
-    );
-  }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw invalid(`The endpoint ${JSON.stringify(endpoint)} is neither http nor https: ${example}.`);
-  }
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw invalid(
-      `The endpoint ${JSON.stringify(endpoint)} has a path or a query: ${example}; the bucket has its own setting.`,
-    );
-  }
-  return url;
-}
-
-/** A line break or a space that was copied along with a key would only show as a wrong signature, or worse. */
 function checkSecret(name: string, value: string): void {
   if (value === '') throw invalid(`The ${name} is empty: enter it, or choose the default credential chain.`);
-  if (!/^[\x21-\x7e]+$/.test(value)) {
+  if (!isSecret(value)) {
     throw invalid(
       `The ${name} has a space, a line break or a character outside ASCII in it: enter it again.`,
     );
@@ -99,7 +72,7 @@ function checkCredentials(credentials: S3Credentials): void {
 }
 
 function checkRole(role: S3Role): void {
-  if (!/^arn:[^:\s]+:iam:[^:\s]*:[^:\s]*:role\/\S+$/.test(role.arn)) {
+  if (!isRoleArn(role.arn)) {
     throw invalid(
       `The role ${JSON.stringify(role.arn)} is not the ARN of a role: write it as arn:aws:iam::123456789012:role/NAME.`,
     );
@@ -146,7 +119,7 @@ export function checkOptions(options: S3StoreOptions): CheckedOptions {
     ...rest,
   };
   if (endpoint !== undefined && endpoint !== '') checked.endpoint = checkEndpoint(endpoint);
-  if (!/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(options.region)) {
+  if (!isRegion(options.region)) {
     throw invalid(
       options.region === ''
         ? 'The region is empty: enter the one of the bucket, or us-east-1 for a store that has no regions.'

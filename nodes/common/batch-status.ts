@@ -1,6 +1,7 @@
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
 
 import type { BatchWriter } from '../../lib/batch';
+import { headline } from './error-status';
 import { ageText, bytesText } from './types';
 
 /** How often the status and the node's context follow, ms. */
@@ -49,7 +50,9 @@ export class BatchStatus {
     this.#shown = shown;
     // A store that cannot take it (full, misconfigured) must not stop the batches: they do not live there.
     const ignore = (): void => undefined;
-    this.node.context().set(['batches', 'counts'], [batches, { ...this.writer.counts }], undefined, ignore);
+    const { counts, uploads } = this.writer;
+    const values = [batches, { ...counts }, uploads.error?.message];
+    this.node.context().set(['batches', 'counts', 'error'], values, undefined, ignore);
   }
 
   #status(batches: BatchWriter['openBatches']): NodeStatus {
@@ -67,7 +70,7 @@ export class BatchStatus {
       );
     }
     if (error) {
-      parts.push(text('waiting', { pending, error: error.message.slice(0, 120) }));
+      parts.push(text('waiting', { pending, error: headline(error.message) }));
       return { fill: 'red', shape: 'ring', text: parts.join(' · ') };
     }
     if (active > 0) parts.push(text('uploading', { active }));

@@ -1,13 +1,23 @@
 import type { NodeAPI } from 'node-red';
 
-import type { BatchWriter, StoredObject, Upload } from '../../lib/batch';
-import type { S3BatchError } from '../../lib/errors';
+import type { BatchWriter, Recovery, StoredObject, Upload } from '../../lib/batch';
+import { messageOf, type S3BatchError } from '../../lib/errors';
 
 /** Who hears of a writer's uploads: the node that has it at the time. */
 export interface WriterListener {
   /** Something was stored: `untold` has it. */
   stored(): void;
   failed(error: S3BatchError, upload: Upload, pauseMs: number): void;
+  journalFailed?(error: S3BatchError, pauseMs: number): void;
+  journalRestored?(): void;
+  recovered?(recovery: Recovery): void;
+  refused?(error: S3BatchError): void;
+}
+
+/** A stored object, with the digests of its records where they are to be announced. */
+export interface Untold {
+  object: StoredObject;
+  digests: Buffer | undefined;
 }
 
 /** A writer and the node that has it; a writer outlives its node when the node is deployed anew. */
@@ -15,7 +25,7 @@ export interface WriterSlot {
   writer: BatchWriter;
   listener: WriterListener | undefined;
   /** What was stored and is not told yet: no node was there, or those behind it were not. */
-  untold: StoredObject[];
+  untold: Untold[];
 }
 
 /** How long an unclaimed writer waits when no flows start at all, ms. */
@@ -90,9 +100,9 @@ export class ParkedWriters {
     const { log } = this.RED;
     slot.listener = {
       stored: () => {
-        for (const object of slot.untold.splice(0))
+        for (const { object } of slot.untold.splice(0))
           log.info(`[s3-batch-out:${id}] stored ${object.bucket}/${object.key} of the node that is gone`);
-        if (writer.openRecords === 0) this.#finishing.delete(slot);
+        if (writer.openRecords === 0) this.#end(slot);
       },
       failed: (error, { batch }) => {
         log.warn(
@@ -100,9 +110,19 @@ export class ParkedWriters {
         );
       },
     };
-    if (writer.openRecords === 0) return;
     this.#finishing.set(slot, id);
-    writer.sealAll('close');
+    // Its journal may hold more than the writer knows by now.
+    void writer.opened.then(() => {
+      writer.sealAll('close');
+      if (writer.openRecords === 0) this.#end(slot);
+    });
+  }
+
+  #end(slot: WriterSlot): void {
+    this.#finishing.delete(slot);
+    slot.writer.close(0).catch((error: unknown) => {
+      this.RED.log.warn(`[s3-batch-out] ${messageOf(error)}`);
+    });
   }
 
   #abandon(id: string): void {

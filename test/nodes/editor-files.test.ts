@@ -23,7 +23,14 @@ interface Property {
   validate?(this: object, value: unknown, options: object): unknown;
 }
 
-/** The definitions as the compiled editor scripts register them, in a scope that they all share as in the editor. */
+/** The script of a node as the editor gets it: in one piece with what it imports. */
+function scriptOf(type: string): string {
+  return (
+    /^<script type="text\/javascript">(.*?)<\/script>/s.exec(read('dist', 'nodes', `${type}.html`))?.[1] ?? ''
+  );
+}
+
+/** The definitions as the editor scripts register them, in a scope that they all share as in the editor. */
 function definitions(): Map<string, Definition> {
   const found = new Map<string, Definition>();
   const registerType = (type: string, definition: Definition): void => void found.set(type, definition);
@@ -36,9 +43,7 @@ function definitions(): Map<string, Definition> {
     $: () => ({ val: () => undefined }),
     URL,
   });
-  for (const type of TYPES) {
-    runInContext(read('dist', 'editor', 'nodes', `${type}.editor.js`).replace('"use strict";', ''), scope);
-  }
+  for (const type of TYPES) runInContext(scriptOf(type), scope);
   return found;
 }
 
@@ -46,29 +51,36 @@ interface Texts {
   [key: string]: Texts | string;
 }
 
-function lookUp(catalogue: Texts, key: string): Texts | string | undefined {
-  let found: Texts | string | undefined = catalogue;
-  for (const name of key.split('.')) found = typeof found === 'object' ? found[name] : undefined;
-  return found;
+const SOURCES = readdirSync(path.join(REPOSITORY, 'nodes', 'common')).map((name) =>
+  read('nodes', 'common', name),
+);
+
+/** A node's texts by their keys, such as `s3-batch-out.label.count`. */
+function catalogueOf(type: string): Map<string, string> {
+  return new Map(entriesOf(JSON.parse(read('nodes', 'locales', 'en-US', `${type}.json`)) as Texts));
+}
+
+function entriesOf(texts: Texts, prefix = ''): [key: string, text: string][] {
+  return Object.entries(texts).flatMap(([key, value]): [string, string][] =>
+    typeof value === 'string' ? [[prefix + key, value]] : entriesOf(value, `${prefix}${key}.`),
+  );
 }
 
 function matches(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map((match) => match[1] ?? '');
 }
 
-/** Names of all texts of a catalogue. */
-function keysOf(texts: Texts, prefix = ''): string[] {
-  return Object.entries(texts).flatMap(([key, value]) =>
-    typeof value === 'string' ? [prefix + key] : keysOf(value, `${prefix}${key}.`),
-  );
-}
-
 describe('the editor side of the nodes', () => {
   const all = definitions();
 
-  /** What a new node of this type has, and a translation that shows the keys. */
+  /** What a new node of this type has; it knows the texts of its catalogue. */
   function newNode(type: string, changes: Record<string, unknown> = {}): Record<string, unknown> {
-    const node: Record<string, unknown> = { id: type, _: (key: string) => key };
+    const catalogue = catalogueOf(type);
+    const translate = (key: string): string => {
+      assert.ok(catalogue.has(key), `${key} is in the catalogue`);
+      return key;
+    };
+    const node: Record<string, unknown> = { id: type, type, _: translate };
     for (const [name, { value }] of Object.entries(all.get(type)!.defaults)) node[name] = value;
     return { ...node, ...changes };
   }
@@ -92,7 +104,7 @@ describe('the editor side of the nodes', () => {
     describe(type, () => {
       const template = read('nodes', `${type}.html`);
       const script = read('nodes', `${type}.editor.ts`);
-      const catalogue = JSON.parse(read('nodes', 'locales', 'en-US', `${type}.json`)) as Texts;
+      const catalogue = catalogueOf(type);
       const help = read('nodes', 'locales', 'en-US', `${type}.html`);
       const definition = all.get(type)!;
       const prefix = definition.category === 'config' ? 'node-config-input-' : 'node-input-';
@@ -102,24 +114,23 @@ describe('the editor side of the nodes', () => {
         assert.ok(help.includes(`data-help-name="${type}"`));
       });
 
-      it('has a text for every key that dialogue and scripts use', () => {
+      it('has a text for every key that is used, and uses every text', () => {
+        const sources = [template, script, read('nodes', `${type}.ts`), ...SOURCES].join('\n');
         const used = [
-          ...matches(template, /data-i18n="(?:\[\w+\])?([^":]+)"/g),
-          ...matches(script + read('nodes', `${type}.ts`), /_\(\s*'([\w-]+(?:\.[\w-]+)+)'/g),
-        ];
+          ...matches(sources, /data-i18n="(?:\[\w+\])?([^";]+)"/g),
+          ...matches(sources, /_\(\s*['"`]([\w-]+(?:\.[\w-]+)+)['"`]/g),
+        ].filter((key) => key.startsWith(`${type}.`));
         assert.ok(used.length > 0);
-        for (const key of used) assert.equal(typeof lookUp(catalogue, key), 'string', key);
-        for (const group of matches(script, /_\(\s*`([\w.-]+)\.\$\{/g)) {
-          assert.equal(typeof lookUp(catalogue, group), 'object', group);
-        }
-      });
-
-      it('uses every text of the dialogue', () => {
-        const groups = matches(script, /_\(\s*`([\w.-]+\.)\$\{/g);
-        for (const key of keysOf(catalogue)) {
-          if (/^[\w-]+\.(?:status|error)\./.test(key)) continue;
-          const isUsed = template.includes(key) || script.includes(key);
-          assert.ok(isUsed || groups.some((group) => key.startsWith(group)), key);
+        for (const key of used) assert.ok(catalogue.has(key), key);
+        // A key may be put together: of a group, and of a name that stands elsewhere.
+        const groups = matches(sources, /`([^`]+\.)\$\{\w[^`]*`/g).map((group) =>
+          group.replace(/^\$\{\w+\.type\}/, type),
+        );
+        for (const key of catalogue.keys()) {
+          const name = key.slice(key.lastIndexOf('.') + 1);
+          const isNamed = new RegExp(`['"]${name}['"]|\\b${name}:`).test(sources);
+          const isPutTogether = groups.includes(key.slice(0, -name.length)) && isNamed;
+          assert.ok(used.includes(key) || isPutTogether, `${key} is used`);
         }
       });
 

@@ -308,6 +308,7 @@ describe('offset-index', () => {
         foreignNames: 0,
         skippedByAttributes: 0,
         skippedByIndex: 0,
+        skippedAsDuplicates: 0,
         matching: 1,
       });
       assert.equal(plan.download, objects[0]?.size);

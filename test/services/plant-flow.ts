@@ -30,18 +30,18 @@ export async function plantFlow(settings: PlantSettings): Promise<FlowNode[]> {
   const nodes = example
     .filter((node) => !(node.type === 'inject' && node.repeat))
     .map((node) => ({ ...node, ...changesOf(node, settings) }));
-  const batchOut = nodeNamed(nodes, 's3-batch-out', 'to S3');
+  const batchOut = nodeNamed(nodes, 's3-batch-out');
   addWire(batchOut, 'remember-object');
   addWire(nodeNamed(nodes, 'batch-flush', 'store now'), 'respond');
   addWire(nodeNamed(nodes, 'offset-index', 'plan only'), 'answer-plan');
-  addWire(nodeNamed(nodes, 's3-range-in', 'records'), 'answer-records');
+  addWire(nodeNamed(nodes, 's3-range-in'), 'answer-records');
   addWire(nodeNamed(nodes, 'catch', ''), 'remember-error');
-  const whichRanges = nodeNamed(nodes, 'offset-index', 'which ranges');
+  const whichRanges = nodeNamed(nodes, 'offset-index', '');
   whichRanges.wires = [['keep-plan']];
 
   const added = [
     ...asking(nodes),
-    ...answering(nodeNamed(nodes, 's3-range-in', 'records').id),
+    ...answering(nodeNamed(nodes, 's3-range-in').id),
     ...telling(batchOut.id),
   ];
   const broker = nodeNamed(nodes, 'mqtt-broker').id;
@@ -101,7 +101,7 @@ function httpIn(id: string, method: string, url: string, next: string): FlowNode
 }
 
 function asking(nodes: readonly FlowNode[]): FlowNode[] {
-  const whichRanges = nodeNamed(nodes, 'offset-index', 'which ranges').id;
+  const whichRanges = nodeNamed(nodes, 'offset-index', '').id;
   const planOnly = nodeNamed(nodes, 'offset-index', 'plan only').id;
   const toQuery = ['msg.query = msg.payload;', 'return msg;'];
   return [

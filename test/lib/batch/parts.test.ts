@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { newBatchId } from '../../../lib/batch/batch-id';
 import { ByteChunks } from '../../../lib/batch/byte-chunks';
-import { Pause } from '../../../lib/batch/pause';
+import { Pause } from '../../../lib/pause';
 import { RecordColumns } from '../../../lib/batch/record-columns';
 
 describe('the identity of a batch', () => {

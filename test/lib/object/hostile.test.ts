@@ -16,7 +16,7 @@ import {
   type StoredRecord,
   TRAILER_LENGTH,
 } from '../../../lib/object';
-import { crc32c } from '../../../lib/object/crc32c';
+import { crc32c } from '../../../lib/crc32c';
 import { emptyMember } from '../../../lib/object/gzip';
 import { indexMembers, writeTrailer } from '../../../lib/object/tail';
 import { recordsOf, type TestRecord, weldRecords } from '../../support/records';

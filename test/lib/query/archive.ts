@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { gunzipSync } from 'node:zlib';
 
 import { BatchWriter, type StoredObject } from '../../../lib/batch';
 import { Layout, type LayoutSettings, Placement } from '../../../lib/layout';
-import type { Compression, Framing } from '../../../lib/object';
+import { type Compression, type Framing, SIDECAR_SUFFIX } from '../../../lib/object';
 import {
   type FetchedRecord,
   fetchRecords,
   findObjects,
+  type FindOptions,
   noProgress,
   type ObjectMatch,
   type Query,
@@ -34,6 +36,8 @@ export interface Message {
 /** What a query should bring of a message. */
 export interface Expected {
   bucket: string;
+  /** Whether the topic fits the layout. */
+  matched: boolean;
   topic: string;
   payload: string;
   time: number;
@@ -71,6 +75,7 @@ export class Archive {
   readonly expected: Expected[] = [];
   readonly stored: StoredObject[] = [];
   readonly #options: ArchiveOptions;
+  #contents: Map<string, string[]> | undefined;
 
   private constructor(options: ArchiveOptions) {
     this.#options = options;
@@ -108,6 +113,7 @@ export class Archive {
       const { time, series, destination } = placement;
       this.expected.push({
         bucket: destination.bucket,
+        matched: placement.topic.matched,
         topic,
         payload: payload.toString('latin1'),
         time,
@@ -117,27 +123,80 @@ export class Archive {
       });
     }
     await writer.flush();
+    this.#contents = undefined;
     store.calls.length = 0;
   }
 
   /** What a query brings, in the order that it comes. */
-  async ask(query: Query): Promise<{
-    records: FetchedRecord[];
-    objects: ObjectMatch[];
-    progress: QueryProgress;
-  }> {
-    const progress = noProgress();
-    const objects: ObjectMatch[] = [];
-    for await (const object of findObjects(this.store, this.layout, query, progress)) objects.push(object);
+  async ask(query: Query, options: FindOptions = {}): Promise<Answer> {
+    const { objects, progress } = await this.find(query, options);
     const records: FetchedRecord[] = [];
     for await (const some of fetchRecords(this.store, objects)) records.push(...some);
     return { records, objects, progress };
   }
 
-  /** What a look at every single record finds. */
-  scan(query: Query): Expected[] {
-    return this.expected.filter((record) => isAsked(query, record));
+  async find(query: Query, options: FindOptions = {}): Promise<Omit<Answer, 'records'>> {
+    const progress = noProgress();
+    const objects: ObjectMatch[] = [];
+    for await (const object of findObjects(this.store, this.layout, query, progress, options))
+      objects.push(object);
+    return { objects, progress };
   }
+
+  /**
+   * What a download of every object finds, without index and attributes: the records of each bucket, in the order of
+   * names and bytes. Payloads must be different JSON texts; framing newline or length.
+   */
+  scan(query: Query): Map<string, Scanned[]> {
+    const buckets = new Map<string, Scanned[]>();
+    const byPayload = new Map(this.expected.map((record) => [record.payload, record]));
+    this.#contents ??= this.#download();
+    for (const [name, payloads] of this.#contents) {
+      const bucket = name.slice(0, name.indexOf('/'));
+      const object = name.slice(bucket.length + 1);
+      for (const payload of payloads) {
+        const record = byPayload.get(payload);
+        assert.ok(record, payload);
+        // Without a bucket, records are asked by their levels, which those whose topic does not fit do not have.
+        const isReachable = query.bucket !== undefined || record.matched;
+        if (!isReachable || !isAsked(query, record)) continue;
+        const known = buckets.get(bucket) ?? [];
+        buckets.set(bucket, [...known, { ...record, object }]);
+      }
+    }
+    return buckets;
+  }
+
+  /** Payloads by bucket and name. */
+  #download(): Map<string, string[]> {
+    const names = this.store.names.filter((name) => !name.endsWith(SIDECAR_SUFFIX));
+    const bodyOf = (name: string): Buffer =>
+      this.store.body(name.slice(0, name.indexOf('/')), name.slice(name.indexOf('/') + 1));
+    return new Map(names.map((name) => [name, payloadsIn(bodyOf(name), this.#options)]));
+  }
+}
+
+export interface Answer {
+  records: FetchedRecord[];
+  objects: ObjectMatch[];
+  progress: QueryProgress;
+}
+
+/** A record, and the name of the object that it was found in. */
+export interface Scanned extends Expected {
+  object: string;
+}
+
+function payloadsIn(body: Buffer, { framing = 'newline', compression = 'gzip' }: ArchiveOptions): string[] {
+  const bytes = compression === 'gzip' ? gunzipSync(body) : body;
+  if (framing === 'newline') return bytes.toString('latin1').split('\n').slice(0, -1);
+  const payloads: string[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = at + 4 + bytes.readUInt32BE(at);
+    payloads.push(bytes.toString('latin1', at + 4, end));
+    at = end;
+  }
+  return payloads;
 }
 
 function isAsked(query: Query, { bucket, time, series, key, levels }: Expected): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { crc32c } from '../../../lib/object/crc32c';
+import { crc32c } from '../../lib/crc32c';
 
 describe('crc32c', () => {
   // RFC 3720, appendix B.4, where the checksums are printed byte by byte, the lowest first.

@@ -1,0 +1,165 @@
+import { BatchWriter, type BatchWriterSettings } from '../batch';
+import type { Clock, Timer } from '../clock';
+import { S3BatchError } from '../errors';
+import { guarded } from '../guarded';
+import type { BackupBook, Overdue } from './backup-book';
+import type { BackupEvents } from './backup-settings';
+
+/** Messages handed over between two turns of the event loop. */
+const A_TURN = 128;
+/** When the writer takes no more at present, ms. */
+const TRY_AGAIN = 1000;
+
+/** Stores the messages of a book that nobody announced in time. */
+export class BackupUploads {
+  readonly #book: BackupBook;
+  readonly #events: BackupEvents;
+  readonly #clock: Clock;
+  readonly #now: () => number;
+  readonly #writer: BatchWriter;
+  readonly counts = { uploaded: 0, uploadedObjects: 0 };
+  /** Messages that are handed over and not stored yet. */
+  uploading = 0;
+  /** In the book's time, ms: nothing is handed over before. */
+  notBefore = 0;
+  /** Whether everything is handed over, however long it has been held. */
+  allIsDue = false;
+  /** Nothing is handed over while it is on. */
+  isHalted = false;
+  #timer: Timer | undefined;
+  /** Whether the next turn of the event loop looks after what is due. */
+  #isSoon = false;
+
+  /**
+   * @param now the book's time
+   * @param refused a message could not be handed over, and is no longer held in memory
+   */
+  constructor(
+    book: BackupBook,
+    settings: BatchWriterSettings,
+    events: BackupEvents,
+    clock: Clock,
+    now: () => number,
+    private readonly refused: () => void,
+  ) {
+    this.#book = book;
+    this.#events = events;
+    this.#clock = clock;
+    this.#now = now;
+    this.#writer = new BatchWriter(
+      settings,
+      {
+        stored: (object, batch) => {
+          this.counts.uploadedObjects++;
+          this.handOverSoon();
+          events.stored(object, batch);
+        },
+        failed: events.failed.bind(events),
+      },
+      clock,
+    );
+  }
+
+  get heldBytes(): number {
+    return this.#writer.heldBytes;
+  }
+
+  get state(): BatchWriter['uploads'] {
+    return this.#writer.uploads;
+  }
+
+  configure(settings: BatchWriterSettings): void {
+    this.allIsDue = false;
+    this.#writer.configure(settings);
+    this.handOverSoon();
+  }
+
+  /** Hands everything over, and seals all batches. */
+  sealAll(): void {
+    this.allIsDue = true;
+    this.#writer.sealAll('close');
+    this.handOverSoon();
+  }
+
+  /** Stores what was handed over so far. */
+  async flush(): Promise<void> {
+    await this.#writer.flush();
+  }
+
+  /** Hands nothing over any more, and tries for `ms` to store what was. */
+  async close(ms: number): Promise<void> {
+    this.isHalted = true;
+    this.#disarm();
+    await this.#writer.close(ms);
+  }
+
+  /** Looks after what is due, in another turn of the event loop. */
+  handOverSoon(): void {
+    if (this.#isSoon) return;
+    this.#isSoon = true;
+    setImmediate(() => {
+      this.#isSoon = false;
+      this.#handOver();
+    });
+  }
+
+  /** There is something new that will be due. @param least ms until it is looked at */
+  arm(least = 0): void {
+    if (this.#timer || this.isHalted) return;
+    const { nextDue } = this.#book;
+    if (nextDue === undefined) return;
+    const wait = this.allIsDue ? 0 : Math.max(nextDue, this.notBefore) - this.#now();
+    this.#timer = this.#clock.setTimer(
+      () => {
+        this.#timer = undefined;
+        this.handOverSoon();
+      },
+      Math.max(wait, least),
+    );
+  }
+
+  #disarm(): void {
+    if (this.#timer) this.#clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #handOver(): void {
+    if (this.isHalted) return;
+    this.#disarm();
+    const now = this.#now();
+    const until = this.allIsDue ? Infinity : now < this.notBefore ? -Infinity : now;
+    let isMore: boolean;
+    try {
+      isMore = this.#book.handOver(until, A_TURN, (message) => {
+        this.#upload(message);
+      });
+    } catch {
+      // The writer has no room, and tells why; it is tried again when something is stored, or then.
+      this.arm(TRY_AGAIN);
+      return;
+    }
+    if (isMore) {
+      this.handOverSoon();
+      return;
+    }
+    if (this.allIsDue) this.#writer.sealAll('close');
+    this.arm();
+  }
+
+  #upload({ topic, payload, arrival, stored }: Overdue): void {
+    try {
+      this.#writer.append(topic, payload, arrival, (error) => {
+        if (error) return;
+        this.uploading--;
+        this.counts.uploaded++;
+        stored();
+      });
+      this.uploading++;
+    } catch (error) {
+      if (!(error instanceof S3BatchError) || error.code !== 'MESSAGE_TOO_LARGE') throw error;
+      // The settings had more memory when it came: it stays on disk for others, and must not hold up the rest.
+      this.refused();
+      guarded(() => this.#events.refused?.(error));
+    }
+  }
+}

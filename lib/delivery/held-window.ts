@@ -1,0 +1,150 @@
+import type { Acknowledgements, AcknowledgeWhen } from './acknowledgements';
+import { HeldMessage, type HeldBy } from './held-message';
+
+export interface HeldWindowSettings {
+  acknowledgements: Acknowledgements;
+  when: AcknowledgeWhen;
+  /** Writes whole acknowledgements, one after another, to the broker. */
+  write(acknowledgements: Buffer): void;
+  /** An acknowledgement is about to be written. */
+  acknowledged?(message: HeldMessage): void;
+}
+
+/** Messages that wait too long: how many, and the one that has waited longest. */
+export interface Overdue {
+  count: number;
+  oldest: HeldMessage | undefined;
+}
+
+/** How much of the queue's start may be empty before it is moved. */
+const COMPACT_AFTER = 1024;
+
+/**
+ * The messages of one connection whose acknowledgements are not written yet, in the order of their arrival. MQTT wants
+ * acknowledgements in this order (3.1.1: 4.6), so a message that is safe waits for those before it.
+ */
+export class HeldWindow implements HeldBy {
+  #queue: (HeldMessage | undefined)[] = [];
+  #start = 0;
+  readonly #byPacket = new Map<number, HeldMessage>();
+  #flush: NodeJS.Immediate | undefined;
+  #waiting = false;
+  #isVoid = false;
+
+  constructor(private readonly settings: HeldWindowSettings) {}
+
+  get when(): AcknowledgeWhen {
+    return this.settings.when;
+  }
+
+  /** Messages whose acknowledgements are not written, safe or not. */
+  get held(): number {
+    return this.#queue.length - this.#start;
+  }
+
+  has(packetId: number): boolean {
+    return this.#byPacket.has(packetId);
+  }
+
+  arrive(messageId: string, packetId: number, topic: string, now: number): void {
+    const message = new HeldMessage(messageId, packetId, topic, now, this);
+    this.#queue.push(message);
+    this.#byPacket.set(packetId, message);
+    this.settings.acknowledgements.add(message);
+  }
+
+  /** Takes an acknowledgement that the client wants to send; false when it belongs to no message here. */
+  hold(packetId: number, packet: Buffer): boolean {
+    const message = this.#byPacket.get(packetId);
+    if (!message) return false;
+    message.packet = packet;
+    if (message.isSafe) this.changed();
+    return true;
+  }
+
+  /** Writes what is safe once the event loop has come round, so that many go out in one write. */
+  changed(): void {
+    if (this.#isVoid) return;
+    this.#flush ??= setImmediate(() => {
+      this.flush();
+    });
+  }
+
+  waiting(): void {
+    this.#waiting = true;
+  }
+
+  /** Writes the acknowledgements of all safe messages that no other message is before. */
+  flush(): void {
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
+    const packets: Buffer[] = [];
+    for (;;) {
+      const message = this.#queue[this.#start];
+      if (message?.packet === undefined || !message.isSafe) break;
+      packets.push(message.packet);
+      this.#queue[this.#start++] = undefined;
+      this.#byPacket.delete(message.packetId);
+      this.settings.acknowledgements.remove(message);
+      this.settings.acknowledged?.(message);
+    }
+    if (packets.length === 0) return;
+    this.#compact();
+    this.settings.write(Buffer.concat(packets));
+  }
+
+  /** Seals the batches that messages here wait for, each once. */
+  seal(): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    const seals = new Set<() => void>();
+    for (const message of this.#messages()) for (const seal of message.takeSeals()) seals.add(seal);
+    for (const seal of seals) seal();
+  }
+
+  /** Messages older than `ms`: those that nobody has in hand, and those that takers have not released. */
+  overdue(now: number, ms: number): { unfinished: Overdue; waiting: Overdue } {
+    const unfinished: Overdue = { count: 0, oldest: undefined };
+    const waiting: Overdue = { count: 0, oldest: undefined };
+    for (const message of this.#messages()) {
+      if (now - message.arrived < ms) break;
+      if (message.isSafe) continue;
+      const kind = message.isUnfinished ? unfinished : waiting;
+      kind.count++;
+      kind.oldest ??= message;
+    }
+    return { unfinished, waiting };
+  }
+
+  /** True when takers have messages here that they have not released. */
+  get hasWaiting(): boolean {
+    for (const message of this.#messages()) if (!message.isSafe && !message.isUnfinished) return true;
+    return false;
+  }
+
+  /** The connection is gone: none of these acknowledgements may be sent on another one. */
+  void(): void {
+    this.#isVoid = true;
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
+    for (const message of this.#messages()) this.settings.acknowledgements.remove(message);
+    this.#queue = [];
+    this.#start = 0;
+    this.#byPacket.clear();
+  }
+
+  *#messages(): Generator<HeldMessage> {
+    for (let at = this.#start; at < this.#queue.length; at++) {
+      const message = this.#queue[at];
+      if (message) yield message;
+    }
+  }
+
+  #compact(): void {
+    if (this.#start === this.#queue.length) this.#queue = [];
+    else if (this.#start > COMPACT_AFTER && this.#start * 2 > this.#queue.length)
+      this.#queue = this.#queue.slice(this.#start);
+    else return;
+    this.#start = 0;
+  }
+}

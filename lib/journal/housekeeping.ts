@@ -1,0 +1,137 @@
+import type { Clock } from '../clock';
+import { messageOf } from '../errors';
+import { copyTogether, worthCopying } from './compaction';
+import type { FileSystem } from './file-system';
+import type { Holdings } from './holdings';
+import { Pause } from '../pause';
+import type { Segment } from './segment';
+
+/** Deletes segments that nobody needs, and copies together what long-held batches keep from being deleted. */
+export class Housekeeping {
+  #work: Promise<void> | undefined;
+  #again = false;
+  #isClosed = false;
+  /** After a failure, not before this time. */
+  #notBefore = -Infinity;
+  readonly #pause = new Pause();
+  /** Forgettings that are on their way to the newest segment. */
+  readonly #carried = new Set<number>();
+  /** While segments change places. */
+  #exchange: Promise<void> | undefined;
+  #readEnded: (() => void) | undefined;
+
+  /**
+   * @param newest the segment that is written to
+   * @param isFailing whether nothing can be committed, and nothing is pending of batches that are forgotten
+   * @param forgetAgain appends entries that forget these batches, and calls back once they are committed
+   */
+  constructor(
+    private readonly fs: FileSystem,
+    private readonly clock: Clock,
+    private readonly folder: string,
+    private readonly salt: number,
+    private readonly segmentBytes: number,
+    private readonly holdings: Holdings,
+    private readonly newest: () => Segment | undefined,
+    private readonly nextBatch: () => number,
+    private readonly isFailing: () => boolean,
+    private readonly forgetAgain: (batches: readonly number[], committed: () => void) => void,
+  ) {}
+
+  /** There may be something to do. */
+  wake(): void {
+    if (this.#isClosed || this.clock.elapsed() < this.#notBefore) return;
+    this.#again = true;
+    this.#work ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#work;
+  }
+
+  /** Calls `read` with segments that stay where they are until it is done. */
+  async whileReading<T>(segmentsOf: () => readonly Segment[], read: () => Promise<T>): Promise<T> {
+    while (this.#exchange) await this.#exchange;
+    const segments = segmentsOf();
+    for (const segment of segments) segment.readers++;
+    try {
+      return await read();
+    } finally {
+      for (const segment of segments) segment.readers--;
+      this.#readEnded?.();
+      this.wake();
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again && !this.#isClosed) {
+      this.#again = false;
+      try {
+        await this.#deleteDead();
+        if (!this.isFailing()) await this.#copy();
+        this.#pause.reset();
+      } catch (error) {
+        // Nothing is lost by a segment that stays; a commit after the pause tries again.
+        this.#notBefore = this.clock.elapsed() + this.#pause.next();
+        process.emitWarning(`the journal in ${this.folder} could not be tidied up: ${messageOf(error)}`);
+        break;
+      }
+    }
+    this.#work = undefined;
+  }
+
+  async #deleteDead(): Promise<void> {
+    const newest = this.newest();
+    for (const segment of this.holdings.segments) {
+      if (segment === newest || segment.readers > 0 || !this.holdings.isDead(segment, this.isFailing()))
+        continue;
+      const needed = this.holdings.neededForgets(new Set([segment]));
+      if (needed.length > 0) {
+        this.#carry(needed);
+        continue;
+      }
+      const path = segment.path(this.folder);
+      if (segment.isDamaged) await this.fs.rename(path, `${path}.damaged`);
+      else await this.fs.remove(path);
+      // What forgets its batches may be deleted only after this is sure to last.
+      await this.fs.syncFolder(this.folder);
+      this.holdings.remove(segment);
+    }
+  }
+
+  #carry(needed: readonly number[]): void {
+    const batches = needed.filter((number) => !this.#carried.has(number));
+    if (batches.length === 0) return;
+    for (const number of batches) this.#carried.add(number);
+    this.forgetAgain(batches, () => {
+      for (const number of batches) this.#carried.delete(number);
+      this.wake();
+    });
+  }
+
+  async #copy(): Promise<void> {
+    const { holdings, fs, folder } = this;
+    const newest = this.newest();
+    const full = holdings.segments.filter((segment) => segment !== newest);
+    const run = worthCopying(holdings, full, this.segmentBytes);
+    if (run.length === 0) return;
+    this.#again = true;
+    const copied = await copyTogether(fs, folder, this.salt, this.nextBatch(), holdings, run);
+    if (!copied) return;
+    const replaced = new Set(run);
+    let done: () => void = () => undefined;
+    this.#exchange = new Promise((resolve) => (done = resolve));
+    try {
+      while (run.some(({ readers }) => readers > 0)) {
+        await new Promise<void>((resolve) => (this.#readEnded = resolve));
+      }
+      await fs.rename(copied.path, copied.segment.path(folder));
+      await fs.syncFolder(folder);
+      holdings.replace(replaced, copied.segment, copied.shares);
+    } finally {
+      this.#exchange = undefined;
+      done();
+    }
+  }
+}

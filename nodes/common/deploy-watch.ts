@@ -1,0 +1,31 @@
+import type { NodeAPI } from 'node-red';
+
+interface FlowsStopping {
+  diff?: object | null;
+}
+
+/** Tells deploys from stops of the process, and when all nodes are there. */
+export class DeployWatch {
+  #starting: (() => void)[] = [];
+  #deploying = false;
+
+  constructor(RED: NodeAPI) {
+    // A deploy tells what it changes, with more in it than the empty diff of a stop of the process.
+    RED.events.on('flows:stopping', ({ diff }: FlowsStopping) => {
+      this.#deploying = diff !== undefined && diff !== null && 'globalConfigChanged' in diff;
+    });
+    RED.events.on('flows:started', () => {
+      for (const started of this.#starting.splice(0)) started();
+    });
+  }
+
+  /** True while flows stop for a deploy. */
+  get deploying(): boolean {
+    return this.#deploying;
+  }
+
+  /** Calls back once all nodes of the flows are there: what a node sends before that may find nobody. */
+  whenStarted(callback: () => void): void {
+    this.#starting.push(callback);
+  }
+}

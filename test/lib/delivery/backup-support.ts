@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { announcementsOf } from '../../../lib/delivery/announcement';
+import { Backup } from '../../../lib/delivery/backup';
+import type { BackupRecovery } from '../../../lib/delivery/backup-recovery';
+import type { BackupSettings } from '../../../lib/delivery/backup-settings';
+import { DIGEST_LENGTH, writeDigest } from '../../../lib/delivery/digest';
+import type { S3BatchError } from '../../../lib/errors';
+import { Layout, TopicFilter } from '../../../lib/layout';
+import { FakeClock, nextTurn, until } from '../../support/fake-clock';
+import { MemoryStore } from '../../support/memory-store';
+import { LAYOUT, linesOf, MIB } from '../batch/support';
+
+export const CONTROL = 'control/a';
+export const TIMEOUT = 1000;
+/** Rows wait up to a twentieth longer. */
+export const LATEST = TIMEOUT * 1.05 + 1;
+
+interface Given {
+  timeout?: number;
+  memory?: number;
+  folder?: string | undefined;
+  store?: MemoryStore;
+  clock?: FakeClock;
+  layout?: Layout;
+  count?: number;
+}
+
+/** A backup with its clock and its store, and what it has told. */
+export class TestBackup {
+  readonly clock: FakeClock;
+  readonly store: MemoryStore;
+  readonly layout: Layout;
+  readonly backup: Backup;
+  readonly refused: S3BatchError[] = [];
+  readonly failed: S3BatchError[] = [];
+  readonly recoveries: BackupRecovery[] = [];
+
+  constructor(readonly given: Given = {}) {
+    this.clock = given.clock ?? new FakeClock();
+    this.store = given.store ?? new MemoryStore();
+    this.layout = given.layout ?? new Layout(LAYOUT);
+    this.backup = new Backup(
+      this.settingsWith({}),
+      {
+        stored: () => undefined,
+        failed: (error) => this.failed.push(error),
+        journalFailed: (error) => this.failed.push(error),
+        recovered: (recovery) => this.recoveries.push(recovery),
+        refused: (error) => this.refused.push(error),
+      },
+      this.clock,
+    );
+  }
+
+  settingsWith(changes: Given): BackupSettings {
+    const { timeout = TIMEOUT, memory = 64 * MIB, folder, count = 0 } = { ...this.given, ...changes };
+    return {
+      controlTopic: TopicFilter.parse('control/#')!,
+      timeout,
+      memory,
+      journal: folder === undefined ? undefined : { folder, commit: { ms: 5, records: 100 } },
+      writer: {
+        layout: changes.layout ?? this.layout,
+        store: this.store,
+        limits: { count, bytes: 0, age: 50, idle: 0 },
+        framing: 'newline',
+        compression: 'gzip',
+        blockSize: 128 * 1024,
+        uploads: 4,
+        instance: 'backup',
+      },
+    };
+  }
+
+  take(payload: string | Buffer, topic = 'bucket/device'): void {
+    this.backup.take(topic, Buffer.from(payload), this.clock.now());
+  }
+
+  announce(batch: string, ...payloads: string[]): void {
+    for (const message of announcementOf(batch, payloads)) this.takeControl(message);
+  }
+
+  takeControl(message: Buffer): void {
+    this.backup.take(CONTROL, message, this.clock.now());
+  }
+
+  /** Everything that the backup stored, one line a record. */
+  get uploaded(): string[] {
+    return this.store.names
+      .flatMap((name) => {
+        const [bucket = '', ...key] = name.split('/');
+        return linesOf(this.store.body(bucket, key.join('/')));
+      })
+      .sort();
+  }
+
+  get held(): number {
+    return this.backup.ledger.held;
+  }
+
+  /** Lets time pass, and what is uploaded in it arrive. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.pass(ms);
+    // What is due is handed over in turns; then the batches' age passes.
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    await this.clock.pass(60);
+    await until('the uploads', () => this.backup.ledger.uploading === 0);
+    await nextTurn();
+    await nextTurn();
+  }
+
+  /** Lets time pass until something that takes real time, too, has happened. */
+  async passUntil(what: string, condition: () => boolean): Promise<void> {
+    const end = performance.now() + 15_000;
+    while (!condition()) {
+      assert.ok(performance.now() < end, `waited for: ${what}`);
+      await this.clock.pass(500);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /** received = announced + uploaded + held + uploading + refused. */
+  checkLedger(): void {
+    const { received, announced, uploaded, held, uploading, refused } = this.backup.ledger;
+    assert.equal(received, announced + uploaded + held + uploading + refused);
+  }
+
+  /** What the journal has on disk now, as a process that is started after a crash finds it. */
+  async crash(folder: string, changes: Given = {}): Promise<TestBackup> {
+    await this.backup.commit();
+    const from = this.given.folder!;
+    await mkdir(folder, { recursive: true });
+    for (const file of await readdir(from)) {
+      if (!/lock/i.test(file)) await copyFile(path.join(from, file), path.join(folder, file));
+    }
+    return this.#next({ folder, ...changes });
+  }
+
+  /** A clean stop and another start. */
+  async restart(changes: Given = {}): Promise<TestBackup> {
+    await this.backup.close(0);
+    return this.#next(changes);
+  }
+
+  async #next(changes: Given): Promise<TestBackup> {
+    const clock = new FakeClock(this.clock.now() + 1234);
+    const next = new TestBackup({ ...this.given, store: this.store, clock, ...changes });
+    await next.backup.opened;
+    await nextTurn();
+    return next;
+  }
+}
+
+export function announcementOf(
+  batch: string,
+  payloads: readonly string[],
+  topic = 'bucket/device',
+): Buffer[] {
+  const digests = Buffer.alloc(DIGEST_LENGTH * payloads.length);
+  payloads.forEach((payload, n) => writeDigest(topic, Buffer.from(payload), digests, n * DIGEST_LENGTH));
+  return announcementsOf(batch, digests);
+}
+
+/** Calls the work with a folder that is removed afterwards. */
+export async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), 's3-batch-backup-'));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
