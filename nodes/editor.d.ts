@@ -45,7 +45,7 @@ interface NodeDefinition<Properties, Credentials> {
   paletteLabel?: string | (() => string);
   label(this: EditorNode & Properties): string;
   labelStyle?(this: EditorNode & Properties): string;
-  outputLabels?(this: EditorNode & Properties): string;
+  outputLabels?(this: EditorNode & Properties, output: number): string;
   button?: {
     enabled(this: EditorNode & Properties): boolean;
     onclick(this: EditorNode & Properties): void;

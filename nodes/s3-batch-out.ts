@@ -227,11 +227,19 @@ export = function (RED: NodeAPI): void {
       writer.sealAwaited();
     };
 
+    const recordOf = (message: NodeMessage): { topic: string; payload: Buffer } => {
+      try {
+        return { topic: topicOf(message.topic), payload: payloadBytes(message.payload) };
+      } catch (error) {
+        writer.refused();
+        throw error;
+      }
+    };
+
     const take = (message: NodeMessage, done: Done): void => {
       const held = acknowledgements.size > 0 ? acknowledgements.get(message._msgid ?? '') : undefined;
       try {
-        const topic = topicOf(message.topic);
-        const payload = payloadBytes(message.payload);
+        const { topic, payload } = recordOf(message);
         const awaiting = isAwaited ? safeDone(this, done) : undefined;
         if (held) {
           held.waitsFor(sealAwaited);

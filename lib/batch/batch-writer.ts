@@ -155,6 +155,12 @@ export class BatchWriter {
     }
   }
 
+  /** Counts a record that could not even be given to `append`. */
+  refused(): void {
+    this.counts.received++;
+    this.counts.refused++;
+  }
+
   #append(
     topic: string,
     payload: Buffer,

@@ -2,6 +2,7 @@ import * as crypto from 'node:crypto';
 
 import { type Framing, type Records, unframe } from '../object';
 import { nextTurn } from '../object/slices';
+import { CanonicalJson } from './canonical-json';
 import { canonicalText } from './canonical-text';
 
 /** Bytes of a digest. */
@@ -14,11 +15,16 @@ const BYTES_A_TURN = 64 * 1024;
 /** Node 20 has the one-shot function from 20.12 on; making a hash object takes three times as long. */
 const oneShot = (crypto as Partial<typeof crypto>).hash;
 
-/** The first 8 bytes of the SHA-256 of a text's UTF-8, one character a byte. */
-export function shortDigest(text: string): string {
+const canonicalJson = new CanonicalJson();
+/** Topic, NUL and canonical text of the message at hand. */
+let scratch = Buffer.allocUnsafe(4096);
+const MAX_SCRATCH = 1024 * 1024;
+
+/** The first 8 bytes of the SHA-256 of bytes, or of a text's UTF-8, one character a byte. */
+export function shortDigest(of: Buffer | string): string {
   const whole = oneShot
-    ? oneShot('sha256', text, 'binary')
-    : crypto.createHash('sha256').update(text).digest('binary');
+    ? oneShot('sha256', of, 'binary')
+    : crypto.createHash('sha256').update(of).digest('binary');
   return whole.substring(0, DIGEST_LENGTH);
 }
 
@@ -28,7 +34,23 @@ export function shortDigest(text: string): string {
  * @param payload as the layout resolved it (decompressed, where the layout decompresses)
  */
 export function writeDigest(topic: string, payload: Buffer, target: Buffer, at: number): void {
-  target.write(shortDigest(`${topic}\0${canonicalText(payload)}`), at, 'latin1');
+  target.write(digestOf(topic, payload), at, 'latin1');
+}
+
+function digestOf(topic: string, payload: Buffer): string {
+  const most = 3 * topic.length + 1 + payload.length;
+  if (most > scratch.length) {
+    if (most > MAX_SCRATCH) return digestOfText(topic, payload);
+    scratch = Buffer.allocUnsafe(2 * most);
+  }
+  const start = scratch.write(topic, 0, 'utf8');
+  scratch[start] = 0;
+  const end = canonicalJson.write(payload, scratch, start + 1);
+  return end === -1 ? digestOfText(topic, payload) : shortDigest(scratch.subarray(0, end));
+}
+
+function digestOfText(topic: string, payload: Buffer): string {
+  return shortDigest(`${topic}\0${canonicalText(payload)}`);
 }
 
 /**
@@ -37,24 +59,24 @@ export function writeDigest(topic: string, payload: Buffer, target: Buffer, at: 
  */
 export async function digestsOf(records: Records, framing: Framing): Promise<Buffer> {
   const digests = Buffer.allocUnsafe(records.count * DIGEST_LENGTH);
-  let scratch = Buffer.allocUnsafe(1024);
-  let bytes = 0;
+  let bytes = Buffer.allocUnsafe(1024);
+  let worked = 0;
   let turn = 0;
   for (let record = 0; record < records.count; record++) {
     const length = records.length(record);
-    if (length > scratch.length) scratch = Buffer.allocUnsafe(length);
-    records.copy(record, scratch, 0);
+    if (length > bytes.length) bytes = Buffer.allocUnsafe(length);
+    records.copy(record, bytes, 0);
     const payload = unframe(
       framing,
-      scratch.subarray(0, length),
+      bytes.subarray(0, length),
       records.flags(record),
       records.lineBreaks(record),
     );
     const topic = records.sources[records.source(record)]?.topic ?? '';
     writeDigest(topic, payload, digests, record * DIGEST_LENGTH);
-    bytes += length;
-    if (++turn < RECORDS_A_TURN && bytes < BYTES_A_TURN) continue;
-    turn = bytes = 0;
+    worked += length;
+    if (++turn < RECORDS_A_TURN && worked < BYTES_A_TURN) continue;
+    turn = worked = 0;
     await nextTurn();
   }
   return digests;

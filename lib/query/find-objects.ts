@@ -75,9 +75,7 @@ export async function findObject(
   const head = await headObject(store, bucket, key, options.signal);
   const match = await matchObject(store, head, filter, options.signal);
   const kept =
-    options.dropDuplicates === true
-      ? await new FoundDuplicates(store, progress, options).drop(match)
-      : match;
+    options.dropDuplicates === true ? await new FoundDuplicates(store, progress, options).drop(match) : match;
   progress.matching++;
   progress.records += countEntries(kept);
   return kept;

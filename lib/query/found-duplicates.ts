@@ -145,9 +145,7 @@ export class FoundDuplicates {
   /** Fetches records of one object. @param candidates are put in the order of the object, which that of the answer is */
   async #digests(object: ObjectMatch, candidates: Candidate[], parallel: number): Promise<string[]> {
     const { signal } = this.#options;
-    candidates.sort(
-      (a, b) => a.place.block.offset - b.place.block.offset || a.place.start - b.place.start,
-    );
+    candidates.sort(inObject);
     const objects = [{ ...object, blocks: blocksOf(candidates) }];
     const turn = turnEvery(DIGESTS_A_TURN);
     const digests: string[] = [];
@@ -159,6 +157,16 @@ export class FoundDuplicates {
     }
     return digests;
   }
+}
+
+/** Records that take no bytes begin where the next one does; of those that are alike the first comes first. */
+function inObject(a: Candidate, b: Candidate): number {
+  return (
+    a.place.block.offset - b.place.block.offset ||
+    a.place.start - b.place.start ||
+    a.place.length - b.place.length ||
+    Number(a.isLater) - Number(b.isLater)
+  );
 }
 
 /** @param candidates of one object, in its order */

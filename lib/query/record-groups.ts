@@ -22,6 +22,9 @@ export class RecordGroups {
   #length: Uint32Array = new Uint32Array(FIRST_SLOTS / 2);
   /** Whoever writes an archive must not choose which records meet in the table. */
   readonly #seed = randomBytes(4).readUInt32LE();
+  /** A time, and the two words that it is made of. */
+  readonly #double = new Float64Array(1);
+  readonly #words = new Int32Array(this.#double.buffer);
 
   /**
    * The number of a record; the next one when there was none like it.
@@ -71,11 +74,7 @@ export class RecordGroups {
     this.#length = grown(this.#length);
     this.#slots = new Int32Array(this.#slots.length * 2).fill(FREE);
     for (let number = 0; number < this.count; number++) {
-      let slot = this.#slotOf(
-        this.#source[number] ?? 0,
-        this.#time[number] ?? 0,
-        this.#length[number] ?? 0,
-      );
+      let slot = this.#slotOf(this.#source[number] ?? 0, this.#time[number] ?? 0, this.#length[number] ?? 0);
       while (this.#at(slot) !== FREE) slot++;
       this.#slots[slot & (this.#slots.length - 1)] = number;
     }
@@ -83,13 +82,14 @@ export class RecordGroups {
 
   /** Where to begin to look: the mixing of MurmurHash3, 32 bits, word by word. */
   #slotOf(source: number, time: number, length: number): number {
+    this.#double[0] = time;
     let hash = mix(this.#seed, source);
-    hash = mix(hash, time % 0x1_0000_0000);
-    hash = mix(hash, Math.floor(time / 0x1_0000_0000));
+    hash = mix(hash, this.#words[0] ?? 0);
+    hash = mix(hash, this.#words[1] ?? 0);
     hash = mix(hash, length);
     hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) >>> 0;
+    return (hash ^ (hash >>> 16)) & 0x3fffffff;
   }
 
   #sourceOf(series: string, topic: string): number {

@@ -50,8 +50,8 @@ export class BatchStatus {
     this.#shown = shown;
     // A store that cannot take it (full, misconfigured) must not stop the batches: they do not live there.
     const ignore = (): void => undefined;
-    const { counts, uploads } = this.writer;
-    const values = [batches, { ...counts }, uploads.error?.message];
+    const { counts, uploads, journal } = this.writer;
+    const values = [batches, { ...counts }, (journal?.error ?? uploads.error)?.message];
     this.node.context().set(['batches', 'counts', 'error'], values, undefined, ignore);
   }
 
@@ -69,10 +69,12 @@ export class BatchStatus {
         text('open', { count: count.toLocaleString('en'), bytes: bytesText(bytes), age: ageText(age) }),
       );
     }
+    const { error: journalError } = this.writer.journal ?? {};
+    if (journalError) parts.push(text('memoryOnly', { error: headline(journalError.message) }));
     if (error) {
       parts.push(text('waiting', { pending, error: headline(error.message) }));
-      return { fill: 'red', shape: 'ring', text: parts.join(' · ') };
     }
+    if (error || journalError) return { fill: 'red', shape: 'ring', text: parts.join(' · ') };
     if (active > 0) parts.push(text('uploading', { active }));
     if (storedObjects > 0) parts.push(text('stored', { objects: storedObjects.toLocaleString('en') }));
     if (parts.length === 0) return { fill: 'grey', shape: 'ring', text: text('empty') };

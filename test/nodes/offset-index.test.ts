@@ -19,13 +19,15 @@ import {
 } from '../support/flow';
 import type { FlowNode } from '../support/node-red-process';
 import { type FlowRunner, useFlows } from '../support/node-red-helper';
-import { weld } from './archive';
-import { inOrder, type Spot, startWeldingArchive, type WeldingArchive } from './welding-archive';
+import { objectsIn, weld } from './archive';
+import { copyTwice, inOrder, type Spot, startWeldingArchive, type WeldingArchive } from './welding-archive';
 
 interface Plan {
   objects: Record<string, number>;
   failed: { bucket: string; key: string; code: string; message: string }[];
   records: number;
+  candidates?: number;
+  duplicates?: number;
   asked: { requests: number; bytes: number };
   toFetch: { requests: number; bytes: number };
   download: number;
@@ -392,6 +394,81 @@ describe('offset-index', () => {
         entriesOf(payload.objects).map(({ key }) => key),
         ['D1/WELD/1/20181001 170500', 'D2/WELD/1/20181001 170500'],
       );
+    });
+  });
+
+  describe('of an archive in which batches were stored twice', () => {
+    const bucket = 'twice';
+    const query = { bucket };
+    /** Names in the order of the answer: both of the first day, then both of the second. */
+    let names: string[];
+    before(async () => {
+      await archive.createBucket(bucket);
+      for (const name of archive.names['plant-a'] ?? []) await copyTwice(archive, name, bucket);
+      names = (await objectsIn(archive.store, bucket)).map(({ key }) => key);
+      assert.equal(names.length, 4);
+    });
+    const plantAs = () => keysOf(all().filter(({ plant }) => plant === 'plant-a'));
+    const all = (): Spot[] => archive.spots;
+
+    it('answers every record as often as it is there, unless it is told otherwise', async () => {
+      const { payload } = await ask(await load(), { query });
+      assert.equal(payload.plan.records, 80);
+      assert.equal(payload.plan.candidates, undefined);
+      assert.equal(payload.plan.duplicates, undefined);
+    });
+
+    it('answers each record once, and tells how many went and what it took', async () => {
+      const flow = await load({ dropDuplicates: true }, rangeIn({}, 'records'), sink('records'));
+      archive.server.stats.reset();
+      const { payload } = await ask(flow, { query });
+      const { plan, objects } = payload;
+      assert.equal(plan.asked.requests, archive.server.stats.requests);
+      assert.deepEqual(
+        objects.map(({ key }) => key),
+        [names[0], names[2]],
+      );
+      assert.deepEqual(
+        entriesOf(objects).map(({ key }) => key),
+        plantAs(),
+      );
+      assert.deepEqual([plan.records, plan.duplicates, plan.candidates], [40, 40, 80]);
+      assert.deepEqual([plan.objects.matching, plan.objects.skippedAsDuplicates], [2, 2]);
+      assert.equal(plan.download, objects[0]!.size + objects[1]!.size);
+      assert.ok(plan.asked.bytes > 0);
+      await flow.until('the status', () => flow.status('index').text === 'offset-index.status.foundOnce');
+      archive.server.stats.reset();
+      assert.equal(await flow.send('range', { payload }), undefined);
+      assert.equal((await flow.receives('records', 40)).length, 40);
+      assert.equal(archive.server.stats.bytesSent, plan.toFetch.bytes);
+    });
+
+    it('sends no message for an object without others than duplicates', async () => {
+      const flow = await load({ dropDuplicates: true, output: 'objects' });
+      assert.equal(await flow.send('index', { query }), undefined);
+      const messages = (await flow.receives('sink', 3)) as (NodeMessage & { payload: Answer })[];
+      assert.deepEqual(
+        messages.map(({ payload }) => payload.objects.map(({ key }) => key)),
+        [[names[0]], [names[2]], []],
+      );
+      assert.equal(messages[2]?.payload.plan.duplicates, 40);
+      assert.equal(flow.received('sink').length, 3);
+    });
+
+    it('for the plan alone: how many records would be compared, without fetching any', async () => {
+      const flow = await load({ planOnly: true });
+      const plain = await ask(flow, { query });
+      await flow.deploy(
+        flow.flows.map((node) => (node.id === 'index' ? { ...node, dropDuplicates: true } : node)),
+      );
+      const { payload } = await ask(flow, { query });
+      assert.deepEqual(payload, { plan: { ...plain.payload.plan, candidates: 80 } });
+      assert.equal(payload.plan.records, 80);
+    });
+
+    it('of one object by its name: nothing is in it twice', async () => {
+      const { payload } = await ask(await load({ dropDuplicates: true }), { bucket, key: names[1] });
+      assert.deepEqual([payload.plan.records, payload.plan.duplicates, payload.plan.candidates], [20, 0, 0]);
     });
   });
 

@@ -16,7 +16,7 @@ import {
 import type { FlowNode } from '../support/node-red-process';
 import { type FlowRunner, useFlows } from '../support/node-red-helper';
 import { objectsIn } from './archive';
-import { inOrder, type Spot, startWeldingArchive, type WeldingArchive } from './welding-archive';
+import { copyTwice, inOrder, type Spot, startWeldingArchive, type WeldingArchive } from './welding-archive';
 
 const codeOf = (error: Error | undefined): string => (error as { code?: string } | undefined)?.code ?? '';
 
@@ -177,6 +177,81 @@ describe('s3-range-in', () => {
       assert.equal((await flow.receives('caught', 1)).length, 1);
       assert.equal(flow.received('sink').length, 20);
       assert.equal(flow.status('range').fill, 'red');
+    });
+  });
+
+  describe('of an archive in which batches were stored twice', () => {
+    const query = { bucket: 'twice' };
+    before(async () => {
+      await archive.createBucket('twice');
+      for (const name of archive.names['plant-a'] ?? []) await copyTwice(archive, name, 'twice');
+    });
+
+    it('sends every record as often as it is there, unless it is told otherwise', async () => {
+      const flow = await load();
+      await flow.send('index', { query });
+      const messages = await flow.receives('sink', 80);
+      assert.equal(messages.length, 80);
+      assert.ok(messages.every((message) => !('duplicates' in message)));
+    });
+
+    it('sends each record once; the last message tells how many there are, and how many went', async () => {
+      const flow = await load({ dropDuplicates: true });
+      await flow.send('index', { query });
+      const messages = await flow.receives('sink', 40);
+      await flow.until('the status', () => flow.status('range').text === 's3-range-in.status.doneOnce');
+      assert.equal(flow.received('sink').length, 40);
+      assert.deepEqual(
+        messages.map(({ key }) => key),
+        plantA().map(({ key }) => key),
+      );
+      const { id } = messages[0]?.parts as { id: string };
+      for (const [index, message] of messages.entries()) {
+        const isLast = index === 39;
+        assert.deepEqual(message.parts, { id, index, type: 'array', ...(isLast && { count: 40 }) });
+        assert.equal(message.duplicates, isLast ? 40 : undefined);
+      }
+    });
+
+    it('tells it of none, too, and sends nothing when nothing was found', async () => {
+      const flow = await load({ dropDuplicates: true });
+      assert.equal(await flow.send('range', { payload: { objects: [] } }), undefined);
+      await flow.send('index', { query: { bucket: 'plant-a' } });
+      const messages = await flow.receives('sink', 40);
+      assert.equal(messages.length, 40);
+      assert.equal(messages[39]?.duplicates, 0);
+      assert.equal(flow.status('range').text, 's3-range-in.status.done');
+    });
+
+    it('sends each record once in one message, and tells in it how many went', async () => {
+      const flow = await load({ dropDuplicates: true, output: 'array' });
+      await flow.send('index', { query });
+      const [message] = await flow.receives('sink', 1);
+      assert.deepEqual(
+        (message?.payload as { key: string }[]).map(({ key }) => key),
+        plantA().map(({ key }) => key),
+      );
+      assert.equal(message?.duplicates, 40);
+    });
+
+    it("sends what Node-RED's join node makes one again", async () => {
+      const join = { mode: 'auto', build: 'array', property: 'payload', propertyType: 'msg', key: 'topic' };
+      const flow = runner.current;
+      await flow.load([
+        tab(),
+        connection(archive.server.url),
+        weldingLayout(),
+        offsetIndex({}, 'range'),
+        rangeIn({ dropDuplicates: true }, 'join'),
+        onTab('join', 'join', join, 'sink'),
+        sink(),
+      ]);
+      await flow.send('index', { query });
+      const [message] = await flow.receives('sink', 1);
+      assert.deepEqual(
+        message?.payload,
+        plantA().map(({ payload }) => JSON.parse(payload) as object),
+      );
     });
   });
 

@@ -58,6 +58,14 @@ export async function startWeldingArchive(): Promise<WeldingArchive> {
   return Object.assign(embedded, { spots, names });
 }
 
+/** What an upload leaves whose answer was lost, and that was repeated under another name: the same object twice. */
+export async function copyTwice({ store }: TestStore, name: string, bucket: string): Promise<void> {
+  const { bytes, attributes } = await store.getRange('plant-a', name, { offset: 0, length: 1e6 });
+  const options = { contentType: 'application/gzip', attributes };
+  await store.put(bucket, name, bytes, options);
+  await store.put(bucket, name.replace(/[^-]{20}(?=\.ndjson)/, 'z'.repeat(20)), bytes, options);
+}
+
 /** Sorted as an object has them: by series and time, plant by plant and day by day. */
 export function inOrder(spots: readonly Spot[]): Spot[] {
   const rank = ({ plant, time, key }: Spot): string =>

@@ -165,11 +165,17 @@ describe('the backup', () => {
     thrownBy('MEMORY_FULL', () => test.announce('b2', ...strangers));
     assert.ok(test.backup.ledger.waiting > 1000 && test.backup.ledger.waiting < 7000);
     test.take(payloads[0]!);
-    thrownBy('MESSAGE_TOO_LARGE', () => test.take(Buffer.alloc(MIB)));
-    thrownBy('MESSAGE_TOO_LARGE', () => test.take(Buffer.alloc(MIB / 2.5, 7)));
     test.checkLedger();
-    await test.pass(2 * LATEST);
-    assert.equal(test.backup.ledger.held, 0);
+    await test.passUntil('all to be stored', () => test.backup.openRecords === 0);
+    test.checkLedger();
+  });
+
+  it('refuses what it could never store: as long as it may be, or as it would be written', () => {
+    const test = new TestBackup({ memory: 1 * MIB });
+    thrownBy('MESSAGE_TOO_LARGE', () => test.take(Buffer.alloc(MIB * 0.6, 'a')));
+    thrownBy('MESSAGE_TOO_LARGE', () => test.take(Buffer.alloc(MIB * 0.4, 7)));
+    test.take(Buffer.alloc(MIB * 0.4, 'a'));
+    thrownBy('MESSAGE_TOO_LARGE', () => test.take('a', 'x'.repeat(70_000)));
     test.checkLedger();
   });
 

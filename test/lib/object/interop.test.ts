@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,42 +14,17 @@ import {
   type KeyFormat,
 } from '../../../lib/object';
 import { mulberry32 } from '../../../demo/weld-messages';
+import { hasModule, needs, PYTHON, works } from '../../support/python';
 import { recordsOf, type TestRecord, weldRecords } from '../../support/records';
 import { FORMAT, inOrder } from './read-back';
 
 const run = promisify(execFile);
-const READER = path.resolve(__dirname, '../../../../test/interop/reader.py');
-const PYTHON = realPython(process.env.PYTHON ?? 'python3');
+const READER = path.resolve(__dirname, '../../../../test/interop/read_object.py');
 const OUTPUT = { maxBuffer: 64 << 20, env: { ...process.env, PYTHONUTF8: '1' } };
-
-/** The interpreter itself: version managers put a slow script in its place. */
-function realPython(name: string): string {
-  const { stdout } = spawnSync(name, ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' });
-  return (stdout || name).trim();
-}
-
-function works(command: string, ...args: string[]): boolean {
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
-}
-
-function hasModule(name: string): boolean {
-  return works(
-    PYTHON,
-    '-c',
-    `import importlib.util, sys; sys.exit(importlib.util.find_spec("${name}") is None)`,
-  );
-}
-
-/** Skips a test on a machine without a tool, and says so. */
-function needs(test: Mocha.Context, tool: string, isThere: boolean): void {
-  if (isThere) return;
-  console.warn(`      skipped: ${tool} is not on this machine (PYTHON names another Python)`);
-  test.skip();
-}
 
 const TIME_ZONE = works(PYTHON, '-c', 'import zoneinfo, sys; sys.exit(sys.version_info < (3, 9))');
 
-/** A line that `reader.py` prints. */
+/** A line that `read_object.py` prints. */
 interface ReadRecord {
   key: string;
   series: string;

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { encodeObject, type ObjectFormat, readAttributes, readTrailer } from '../../../lib/object';
 import { RecordFlag } from '../../../lib/record';
+import { hasModule, needs, PYTHON } from '../../support/python';
 import { recordsOf, type TestRecord } from '../../support/records';
 import { directoryOf, indexOf, pageTextsOf, readAll } from './read-back';
 
@@ -117,5 +120,36 @@ describe('docs/object-format.md', () => {
       [...(cell ?? '').matchAll(/[a-z-]+/g)].map(([name]) => name),
     );
     assert.deepEqual(shown.sort(), [...names].sort());
+  });
+
+  describe('shows how other tools read the example', () => {
+    const OBJECT = 'spots.ndjson.gz';
+    let folder = '';
+    before(() => {
+      folder = mkdtempSync(path.join(tmpdir(), 's3-batch-'));
+      writeFileSync(path.join(folder, OBJECT), Buffer.from(example('object'), 'base64'));
+    });
+    after(() => {
+      rmSync(folder, { recursive: true });
+    });
+
+    function python(script: string): string {
+      const { stdout, stderr } = spawnSync(PYTHON, ['-c', script], { cwd: folder, encoding: 'utf8' });
+      assert.equal(stderr, '');
+      return stdout.trim();
+    }
+
+    it('pandas', function () {
+      needs(this, 'pandas for Python', hasModule('pandas'));
+      const printed = python(example('pandas'));
+      assert.equal(printed, "[10017, 10018, 10233] ['station in service']");
+      assert.ok(PAGE.includes(`this prints \`${printed}\``));
+    });
+
+    it('DuckDB', function () {
+      needs(this, 'duckdb for Python', hasModule('duckdb'));
+      const script = `import duckdb\nprint(duckdb.sql("""${example('duckdb')}""").fetchall())`;
+      assert.equal(python(script), "[('10017',), ('10018',), ('10233',), (None,)]");
+    });
   });
 });

@@ -252,7 +252,11 @@ describe('fetching records', () => {
       ['an offset that is NaN', () => inBlock({ offset: NaN }), RANGE],
       ['a negative length', () => inBlock({ length: -1 }), RANGE],
       ['a length that is text', () => inBlock({ length: '10' }), RANGE],
-      ['a huge length', () => changed(({ blocks }) => (blocks.at(-1)!.length = 2 ** 40)), /^OBJECT_TOO_LARGE$/],
+      [
+        'a huge length',
+        () => changed(({ blocks }) => (blocks.at(-1)!.length = 2 ** 40)),
+        /^OBJECT_TOO_LARGE$/,
+      ],
       ['a huge size', () => inBlock({ size: 2 ** 40 }), /^OBJECT_TOO_LARGE$/],
       ['a size that deflate cannot reach', () => inBlock({ size: 200 * MIB }), RANGE],
       ['blocks that overlap', () => changed(({ blocks }) => (blocks[2]!.offset -= 1)), RANGE],
@@ -282,7 +286,10 @@ describe('fetching records', () => {
       await refused(beyond, /^(RANGE_INVALID|OBJECT_CORRUPT)$/, false);
       // Behind the last block lie gzip members that hold nothing.
       const over = changed(({ blocks }) => (blocks.at(-1)!.length = size));
-      assert.deepEqual((await fetched(store, [over])).map(textOf), (await fetched(store, [real])).map(textOf));
+      assert.deepEqual(
+        (await fetched(store, [over])).map(textOf),
+        (await fetched(store, [real])).map(textOf),
+      );
       const plain = await match(store, 'plain');
       for (const length of [10, 100 * MIB]) {
         const block = { ...plain.blocks.at(-1)!, offset: plain.size - 1, length, size: length };
@@ -295,7 +302,11 @@ describe('fetching records', () => {
       const CORRUPT = /^OBJECT_CORRUPT$/;
       await refused(inBlock({ size: real.blocks[1]!.size + 1 }), CORRUPT, false);
       await refused(inBlock({ length: real.blocks[1]!.length - 1 }), CORRUPT, false);
-      await refused(changed(({ blocks }) => (blocks[0]!.offset += 1, (blocks[0]!.length -= 1))), CORRUPT, false);
+      await refused(
+        changed(({ blocks }) => ((blocks[0]!.offset += 1), (blocks[0]!.length -= 1))),
+        CORRUPT,
+        false,
+      );
       await refused(inEntry({ length: real.blocks[1]!.entries[1]!.length - 1 }), CORRUPT, false);
       await refused({ ...real, framing: 'length' }, CORRUPT, false);
     });

@@ -52,7 +52,11 @@ const seconds = fc.oneof(
   fc.constant(365 * 86_400),
 );
 const ofLevels = fc
-  .record({ plant: fc.constantFrom(...PLANTS), device: fc.constantFrom(...DEVICES), type: fc.constantFrom(...TYPES) })
+  .record({
+    plant: fc.constantFrom(...PLANTS),
+    device: fc.constantFrom(...DEVICES),
+    type: fc.constantFrom(...TYPES),
+  })
   .map(({ plant, device, type }) => `${plant}/${device}/${type}`);
 const topics = fc.oneof(
   { weight: 9, arbitrary: ofLevels },
@@ -83,10 +87,12 @@ interface Asked {
   length: number;
 }
 const asked: fc.Arbitrary<Asked> = fc.record({
-  levels: fc.record(
-    { DEVICE: oneOrMore(...DEVICES, 'none'), TYPE: oneOrMore(...TYPES) },
-    { requiredKeys: [], noNullPrototype: true },
-  ).chain((levels) => fc.constantFrom({}, levels)),
+  levels: fc
+    .record(
+      { DEVICE: oneOrMore(...DEVICES, 'none'), TYPE: oneOrMore(...TYPES) },
+      { requiredKeys: [], noNullPrototype: true },
+    )
+    .chain((levels) => fc.constantFrom({}, levels)),
   plant: oneOrMore(...PLANTS),
   isBucket: fc.boolean(),
   times: fc.option(fc.tuple(seconds, seconds), { nil: undefined, freq: 2 }),
@@ -96,10 +102,17 @@ const asked: fc.Arbitrary<Asked> = fc.record({
 });
 
 /** A query that has something to do with what the archive holds. */
-function queryOf({ expected }: Archive, { levels, plant, isBucket, times, of, record, length }: Asked): Query {
+function queryOf(
+  { expected }: Archive,
+  { levels, plant, isBucket, times, of, record, length }: Asked,
+): Query {
   const one = expected[record % expected.length]!;
   const query: Query = isBucket ? { bucket: one.bucket, levels } : { levels: { ...levels, PLANT: plant } };
-  if (times) [query.from, query.to] = times.toSorted((a, b) => a - b).map((time) => START + time * 1000) as [number, number];
+  if (times)
+    [query.from, query.to] = times.toSorted((a, b) => a - b).map((time) => START + time * 1000) as [
+      number,
+      number,
+    ];
   const text = of === 'series' || of === 'seriesPrefix' ? one.series : one.key;
   if (of) query[of] = of === 'series' || of === 'key' ? text : text.slice(0, length);
   return query;
@@ -180,7 +193,12 @@ describe('finding objects', () => {
       const traffic = noTraffic();
       const progress = noProgress();
       const found = [];
-      for await (const object of findObjects(counted(archive.store, traffic), archive.layout, query, progress))
+      for await (const object of findObjects(
+        counted(archive.store, traffic),
+        archive.layout,
+        query,
+        progress,
+      ))
         found.push(object);
       assert.equal(archive.store.calls.length, requestsOf(traffic));
       return { found, traffic, progress };
@@ -217,7 +235,12 @@ describe('finding objects', () => {
       const plain = { contentType: 'text/plain', attributes: {} };
       for (let n = 0; n < 1000; n++) await archive.store.put('plant-0', `x-${n}`, Buffer.alloc(1), plain);
       archive.store.calls.length = 0;
-      for await (const object of findObjects(archive.store, archive.layout, { bucket: 'plant-0' }, noProgress())) {
+      for await (const object of findObjects(
+        archive.store,
+        archive.layout,
+        { bucket: 'plant-0' },
+        noProgress(),
+      )) {
         assert.ok(object.count > 0);
         break;
       }
@@ -247,7 +270,9 @@ describe('finding objects', () => {
         for (const parallel of [1, 3]) {
           most = 0;
           const query = { bucket: 'plant-0', from: noon, to: noon + DAY };
-          for await (const _ of findObjects(archive.store, archive.layout, query, noProgress(), { parallel }));
+          for await (const _ of findObjects(archive.store, archive.layout, query, noProgress(), {
+            parallel,
+          }));
           // The listing goes on beside them.
           assert.ok(most <= parallel + 1 && most >= parallel, `${most}`);
         }
@@ -267,7 +292,9 @@ describe('finding objects', () => {
       const { objects, progress } = await archive.find(query);
       return {
         found: objects.map(({ key }) => key),
-        failed: Object.fromEntries(progress.failed.map(({ key, code, bucket }) => [`${bucket}/${key}`, code])),
+        failed: Object.fromEntries(
+          progress.failed.map(({ key, code, bucket }) => [`${bucket}/${key}`, code]),
+        ),
         progress,
       };
     }
@@ -365,7 +392,9 @@ describe('finding objects', () => {
 
     it('tells an object apart from the sidecar of another', async () => {
       const archive = await Archive.of(list, { count: 3, compression: 'none' });
-      const [first = '', second = '', ...others] = archive.store.keys('plant-1').filter((key) => !key.endsWith(SIDECAR_SUFFIX));
+      const [first = '', second = '', ...others] = archive.store
+        .keys('plant-1')
+        .filter((key) => !key.endsWith(SIDECAR_SUFFIX));
       archive.store.change('plant-1', first + SIDECAR_SUFFIX, {
         body: archive.store.body('plant-1', second + SIDECAR_SUFFIX),
       });
@@ -382,7 +411,8 @@ describe('finding objects', () => {
       for (const code of ['STORE_UNREACHABLE', 'ACCESS_DENIED', 'BUCKET_MISSING', 'ABORTED'] as const) {
         for (const operation of ['list', 'head', 'get'] as const) {
           const archive = await open();
-          for (const key of archive.store.keys('plant-1')) archive.store.change('plant-1', key, { attributes: {} });
+          for (const key of archive.store.keys('plant-1'))
+            archive.store.change('plant-1', key, { attributes: {} });
           archive.store.fault = (call) => (call.operation === operation ? code : undefined);
           await assert.rejects(archive.find(query), { code });
         }

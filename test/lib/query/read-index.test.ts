@@ -34,7 +34,10 @@ function manyTopics(count: number): TestRecord[] {
   }));
 }
 
-const encoded = (records: readonly TestRecord[], format: Partial<typeof FORMAT> = {}): Promise<EncodedObject> =>
+const encoded = (
+  records: readonly TestRecord[],
+  format: Partial<typeof FORMAT> = {},
+): Promise<EncodedObject> =>
   encodeObject(recordsOf(records, 'newline'), { ...FORMAT, ...format }, { blockSize: 4 * KIB });
 
 /** The object as it is stored, with these of its attributes. */
@@ -59,7 +62,11 @@ async function read(store: MemoryStore, series?: string) {
   const choice = filterOf(series === undefined ? {} : { series }, undefined).pagesOf(undefined);
   const head = await headObject(through, 'b', 'o');
   try {
-    return { index: await readIndex(through, head, choice), gets: () => traffic.get, bytes: () => traffic.bytes };
+    return {
+      index: await readIndex(through, head, choice),
+      gets: () => traffic.get,
+      bytes: () => traffic.bytes,
+    };
   } catch (error) {
     assert.ok(error instanceof S3BatchError, String(error));
     return { error, gets: () => traffic.get, bytes: () => traffic.bytes };
@@ -189,7 +196,15 @@ describe('reading the offset index', () => {
     it('refuses it when it was cut, wherever; with attributes, too', async () => {
       const object = await encoded(weldRecords(60, 3));
       const { length } = object.body;
-      for (const end of [0, 1, 50, TRAILER_LENGTH, length - object.indexLength, length - TRAILER_LENGTH, length - 1]) {
+      for (const end of [
+        0,
+        1,
+        50,
+        TRAILER_LENGTH,
+        length - object.indexLength,
+        length - TRAILER_LENGTH,
+        length - 1,
+      ]) {
         const body = object.body.subarray(0, end);
         await refused('OBJECT_FOREIGN', await stored({ body }));
         await rejectsWith('OBJECT_CORRUPT', headObject(await stored({ ...object, body }), 'b', 'o'));
@@ -208,7 +223,15 @@ describe('reading the offset index', () => {
 
     /** An object without blocks whose directory and trailer claim what they are told to. */
     function hostile({ before = Buffer.alloc(0), pages = {}, directory, trailer = {} }: Claims): Buffer {
-      const kind = { version: 1, batch: 'b', framing: 'none', compression: 'gzip', count: 1, first: 0, last: 0 };
+      const kind = {
+        version: 1,
+        batch: 'b',
+        framing: 'none',
+        compression: 'gzip',
+        count: 1,
+        first: 0,
+        last: 0,
+      };
       const own = { series: ['s'], length: [0], records: [1], indexLength: [before.length], size: [100] };
       const json = directory ?? Buffer.from(JSON.stringify({ ...kind, pages: { ...own, ...pages } }));
       const compressed = zlib.gzipSync(json);
@@ -248,7 +271,11 @@ describe('reading the offset index', () => {
       }
       const body = hostile({ before: Buffer.alloc(DEFAULT_MAX_INDEX + MIB) });
       const { length } = body;
-      await refused('OBJECT_TOO_LARGE', await stored({ body: withTrailer(body, { directoryLength: length - 86 }) }), LITTLE);
+      await refused(
+        'OBJECT_TOO_LARGE',
+        await stored({ body: withTrailer(body, { directoryLength: length - 86 }) }),
+        LITTLE,
+      );
     });
 
     function withTrailer(body: Buffer, change: { directoryLength: number }): Buffer {
@@ -262,9 +289,21 @@ describe('reading the offset index', () => {
       const many = { series: ['a', 'b'], length: [0, 0], records: [1, 1] };
       const count = { directory: undefined, trailer: { count: 2 } };
       const two = (indexLength: number[], size: number[]): Buffer => {
-        const kind = { version: 1, batch: 'b', framing: 'none', compression: 'gzip', count: 2, first: 0, last: 0 };
+        const kind = {
+          version: 1,
+          batch: 'b',
+          framing: 'none',
+          compression: 'gzip',
+          count: 2,
+          first: 0,
+          last: 0,
+        };
         const pages = { ...many, indexLength, size };
-        return hostile({ before: large, ...count, directory: Buffer.from(JSON.stringify({ ...kind, pages })) });
+        return hostile({
+          before: large,
+          ...count,
+          directory: Buffer.from(JSON.stringify({ ...kind, pages })),
+        });
       };
       const cases: [Buffer, string][] = [
         [hostile({ before: large, pages: { size: [DEFAULT_MAX_INDEX + 1] } }), 'OBJECT_TOO_LARGE'],
@@ -304,13 +343,26 @@ describe('reading the offset index', () => {
         await refused(code, await stored({ body, attributes: { ...attributes, 'map-pages': pages } }), 0);
       }
       const directory = `0,${large.length + members},${large.length + members},300`;
-      await refused('OBJECT_CORRUPT', await stored({ body, attributes: { ...attributes, index: directory } }), 0);
+      await refused(
+        'OBJECT_CORRUPT',
+        await stored({ body, attributes: { ...attributes, index: directory } }),
+        0,
+      );
     });
 
     it('refuses a directory that is no directory', async () => {
       const later = Buffer.from('{"version":2}');
       await refused('OBJECT_VERSION', await stored({ body: hostile({ directory: later }) }));
-      for (const text of ['', '{', '[]', 'null', '{"version":1}', '['.repeat(1000), '{"version":1,"pages":[]}', '5'])
+      for (const text of [
+        '',
+        '{',
+        '[]',
+        'null',
+        '{"version":1}',
+        '['.repeat(1000),
+        '{"version":1,"pages":[]}',
+        '5',
+      ])
         await refused('OBJECT_CORRUPT', await stored({ body: hostile({ directory: Buffer.from(text) }) }));
       await refused('OBJECT_CORRUPT', await stored({ body: hostile({ trailer: { count: 2 } }) }));
       await refused('OBJECT_CORRUPT', await stored({ body: hostile({ trailer: { checksum: 1 } }) }));
@@ -328,7 +380,9 @@ describe('reading the offset index', () => {
 
     it('takes no more memory than a reader has for a bomb', async () => {
       const bomb = zlib.gzipSync(Buffer.alloc(DEFAULT_MAX_INDEX - 1, '['), { level: 9 });
-      const directory = await stored({ body: hostile({ directory: Buffer.alloc(DEFAULT_MAX_INDEX - 1, '[') }) });
+      const directory = await stored({
+        body: hostile({ directory: Buffer.alloc(DEFAULT_MAX_INDEX - 1, '[') }),
+      });
       const before = indexMembers(bomb);
       const page = await stored({ body: hostile({ before, pages: { size: [DEFAULT_MAX_INDEX - 1] } }) });
       const peak = await peakOf(async () => {

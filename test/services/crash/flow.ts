@@ -5,9 +5,9 @@ import { TOPIC_PATTERN } from './messages';
 
 /** Pause between two commits of the journal, ms. */
 export const COMMIT_MS = 20;
-/** Settings of everything that makes batches: small ones, so that a round has many uploads. Age in seconds. */
+/** Settings of everything that makes batches: small ones, so that a round has some uploads. Age in seconds. */
 const BATCHES = {
-  count: 100,
+  count: 250,
   bytes: 32,
   age: 0.5,
   framing: 'newline',
