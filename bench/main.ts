@@ -22,6 +22,11 @@ const BENCHES: Record<string, Bench> = {
     what: 'bytes of an object with its index, against gzip -6 of the same lines',
     run: async () => (await import('./size.js')).size(),
   },
+  journal: {
+    services: false,
+    what: 'what keeping batches on disk costs a record, against memory alone, and how fast they come back',
+    run: async () => (await import('./journal.js')).journal(),
+  },
   query: {
     services: true,
     what: 'one device and one record out of an object on a real Ceph RGW, against downloading the object',

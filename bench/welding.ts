@@ -21,13 +21,9 @@ export function weldingLayout(): Layout {
   });
 }
 
-/** A writer with the nodes' defaults, but sealed by count alone. */
-export function weldingWriter(
-  store: ObjectStore,
-  count: number,
-  events: Partial<UploadEvents> = {},
-): BatchWriter {
-  const settings: BatchWriterSettings = {
+/** The nodes' defaults, but sealed by count alone. */
+export function weldingSettings(store: ObjectStore, count: number): BatchWriterSettings {
+  return {
     layout: weldingLayout(),
     store,
     limits: { count, bytes: 0, age: 0, idle: 0 },
@@ -38,7 +34,14 @@ export function weldingWriter(
     memory: 1024 ** 3,
     instance: 'bench',
   };
-  return new BatchWriter(settings, {
+}
+
+export function weldingWriter(
+  store: ObjectStore,
+  count: number,
+  events: Partial<UploadEvents> = {},
+): BatchWriter {
+  return new BatchWriter(weldingSettings(store, count), {
     stored: events.stored ?? (() => undefined),
     failed: (error) => {
       throw error;

@@ -23,6 +23,7 @@
   }
   type BatchOut = EditorNode & Properties;
 
+  const OUTPUTS = ['stored', 'ledger', 'announcements'];
   const DEFAULT_COUNT = 10000;
   /** Longest age and idle time that a timer takes, in seconds. */
   const LONGEST = 2_147_483;
@@ -150,7 +151,7 @@
       return this.name ? 'node_label_italic' : '';
     },
     outputLabels(output) {
-      return this._(`s3-batch-out.output.${(['stored', 'ledger', 'announcements'] as const)[output] ?? ''}`);
+      return this._(`s3-batch-out.output.${OUTPUTS[output] ?? ''}`);
     },
     oneditprepare() {
       for (const [property, first] of [

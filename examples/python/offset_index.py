@@ -318,31 +318,29 @@ def _check_index_length(length: int, size: int) -> None:
     _check(length <= size * 1.1 + 1024, "the index cannot be as long as it says")
 
 
-_SIGNS = re.compile(rb'[\[{\]}"]|\\.', re.S)
-
-
-def _integer(digits: str) -> int:
-    _check(len(digits) <= 17, "a number in the index is too large")
-    return int(digits)
+_SIGNS = re.compile(rb'[\[{\]}"]|\\.|[0-9]{18}', re.S)
 
 
 def _parse_json(text: bytes) -> Dict[str, Any]:
+    # Before anything is built of it: how deep it is nested, and how long its numbers are.
     depth = containers = 0
     in_text = False
     for found in _SIGNS.finditer(text):
         sign = found.group()
         if sign == b'"':
             in_text = not in_text
-        elif in_text or len(sign) > 1:
+        elif in_text or sign[:1] == b"\\":
             continue
         elif sign in b"[{":
             depth += 1
             containers += 1
             _check(depth <= 8 and containers <= 1000 + len(text) / 8, "the index is nested too deeply")
-        else:
+        elif sign in b"]}":
             depth -= 1
+        else:
+            _check(False, "a number in the index is too large")
     try:
-        data = json.loads(text.decode("utf-8"), parse_int=_integer)
+        data = json.loads(text.decode("utf-8"))
     except ValueError as error:
         raise CorruptObject("the object is damaged: its index is no JSON: %s" % error) from error
     _check(isinstance(data, dict) and _is_whole(data.get("version")), "the index has no version")
@@ -538,7 +536,7 @@ class _Location(NamedTuple):
 
 
 class _Summary(NamedTuple):
-    """What the attributes tell; location is None when the index is a sidecar."""
+    """What the attributes tell; location is None when the index is a sidecar; blocks: series of their first records."""
 
     records: int
     first: int
@@ -547,6 +545,7 @@ class _Summary(NamedTuple):
     location: Optional[_Location]
     pages: Optional[List[_Entry]]
     page: Optional[bytes]
+    blocks: Optional[List[str]]
 
 
 def _joined(attributes: Dict[str, str], name: str) -> Optional[str]:
@@ -580,27 +579,49 @@ def _summary(attributes: Dict[str, str], object_size: int) -> Optional[_Summary]
     batch = _joined(attributes, "batch")
     batch = None if batch is None else unquote(batch)
     if texts[4] == SIDECAR:
-        return _Summary(count, first, last, batch, None, None, None)
+        blocks = _blocks_in_attributes(_joined(attributes, "map-blocks"), count, object_size)
+        return _Summary(count, first, last, batch, None, None, None, blocks)
     _check(re.fullmatch("[0-9]{1,15}(,[0-9]{1,15}){3}", texts[4]), "the attribute index is none")
     location = _Location(*map(int, texts[4].split(",")))
     location.check(object_size)
     pages = _pages_in_attributes(_joined(attributes, "map-pages"), count, location)
     page = _page_in_attributes(_joined(attributes, "map-index"), pages)
-    return _Summary(count, first, last, batch, location, pages, page)
+    blocks = _blocks_in_attributes(_joined(attributes, "map-blocks"), count, location.offset)
+    return _Summary(count, first, last, batch, location, pages, page, blocks)
+
+
+def _rows(text: Optional[str], width: int) -> Optional[List[Tuple[str, List[int]]]]:
+    """The entries of a map: a series and `width` numbers each; None when one is not."""
+    entries = [entry.split(",") for entry in (text or "").split(";")]
+    if not all(len(entry) == width + 1 for entry in entries):
+        return None
+    if not all(re.fullmatch("[0-9]{1,15}", number) for entry in entries for number in entry[1:]):
+        return None
+    return [(unquote(entry[0]), list(map(int, entry[1:]))) for entry in entries]
 
 
 def _pages_in_attributes(text: Optional[str], count: int, location: _Location) -> Optional[List[_Entry]]:
     """What the attribute map-pages tells; None when it is missing or cannot be true."""
-    entries = [entry.split(",") for entry in (text or "").split(";")]
-    if not all(
-        len(entry) == 5 and all(re.fullmatch("[0-9]{1,15}", part) for part in entry[1:]) for entry in entries
-    ):
+    rows = _rows(text, 4)
+    if rows is None:
         return None
-    rows = [[unquote(entry[0])] + [int(part) for part in entry[1:]] for entry in entries]
+    columns = list(zip(*((series, *numbers) for series, numbers in rows)))
     try:
-        return _place_pages(list(zip(*rows)), count, location.offset, location.length - location.directory_length)
+        return _place_pages(columns, count, location.offset, location.length - location.directory_length)
     except CorruptObject:
         return None
+
+
+def _blocks_in_attributes(text: Optional[str], count: int, data_length: int) -> Optional[List[str]]:
+    """The series of each block's first record by the attribute map-blocks; None when it cannot be true."""
+    rows = _rows(text, 3)
+    offset = records = 0
+    for _, (begin, length, own) in rows or []:
+        if begin != offset or own == 0:
+            return None
+        offset += length
+        records += own
+    return [series for series, _ in rows] if rows and (offset, records) == (data_length, count) else None
 
 
 def _page_in_attributes(text: Optional[str], pages: Optional[List[_Entry]]) -> Optional[bytes]:
@@ -640,19 +661,23 @@ class Wanted:
         return series in (self.series or ()) or any(series.startswith(text) for text in self.series_prefixes or ())
 
     def pages(self, entries: Sequence[_Entry]) -> List[_Entry]:
-        """The pages that can hold wanted series, by the series that each begins with."""
+        """The pages that can hold wanted series."""
+        return [entry for entry, can in zip(entries, self.can_hold([entry.series for entry in entries])) if can]
+
+    def can_hold(self, first_series: Sequence[str]) -> List[bool]:
+        """Which pages or blocks can hold wanted series, by the series that each begins with."""
         if self.series is None and self.series_prefixes is None:
-            return list(entries)
+            return [True] * len(first_series)
         wanted = [(text.encode("utf-8"), False) for text in self.series or ()]
         wanted += [(text.encode("utf-8"), True) for text in self.series_prefixes or ()]
-        first = [entry.series.encode("utf-8") for entry in entries]
+        first = [series.encode("utf-8") for series in first_series]
 
-        def can_hold(place: int, text: bytes, is_prefix: bool) -> bool:
+        def can(place: int, text: bytes, is_prefix: bool) -> bool:
             if place + 1 < len(first) and first[place + 1] < text:
                 return False
             return first[place] <= text or (is_prefix and first[place].startswith(text))
 
-        return [entry for place, entry in enumerate(entries) if any(can_hold(place, *one) for one in wanted)]
+        return [any(can(place, *one) for one in wanted) for place in range(len(first))]
 
     def places(self, page: Page) -> Iterator[Tuple[int, int]]:
         """Runs of wanted records of a page: place of the first, place behind the last."""
@@ -1137,6 +1162,8 @@ class _Opened:
             return None
         if summary is None:
             return self._without_attributes(wanted)
+        if summary.blocks and not any(wanted.can_hold(summary.blocks)):
+            return None
         if summary.location is None:
             return self._sidecar()
         if summary.pages is None:

@@ -27,10 +27,10 @@ from offset_index import Archive, ArchiveError, Progress, Record, S3Bucket, mill
 
 PLANT_LEVEL = 3
 """Of topics such as ROOT/JSON/NONE/PLANT-7/WELDING-STATION-12/WELD/1, from 0."""
-COLUMNS = 1200
-"""Columns that a long range is thinned to; the widest drawing has fewer pixels."""
-SAME_AXES = 6
-"""More devices than this have a small drawing each."""
+WIDTH = 1200
+"""Pixels of a drawing of full width; a long range is thinned to its pixel columns."""
+SAME_AXES, FEW_POINTS = 6, 200
+"""More devices, or devices of more points, would hide each other: then each has a drawing of its own."""
 MAX_DEVICES = 60
 COLORS = ["#0b62a4", "#d1495b", "#2e8b57", "#b8860b", "#6a4c93", "#00798c"]
 
@@ -38,34 +38,32 @@ Point = Tuple[int, float]
 
 
 class Trace:
-    """Voltage of one device over time, ms since 1970; of each column of a long one, lowest and highest remain."""
+    """Voltage of one device over time, ms since 1970; of each pixel column of a long one, lowest and highest remain."""
 
     def __init__(self, start: int, end: int) -> None:
         self.spots = 0
-        self._start, self._width = start, max(1, (end - start) / COLUMNS)
+        self._start, self._length = start, max(1, end - start)
         self._points: List[Point] = []
 
     def add(self, at: int, voltage: float) -> None:
         self.spots += 1
         self._points.append((at, voltage))
-        if len(self._points) > 10 * COLUMNS:
-            self._thin()
+        if len(self._points) > 10 * WIDTH:
+            self._points = self._thinned(WIDTH)
 
-    def _thin(self) -> None:
+    def points(self, width: int) -> List[Point]:
+        """In the order of time, as many as can be seen on so many pixels."""
+        return sorted(self._thinned(width) if len(self._points) > 2 * width else self._points)
+
+    def _thinned(self, width: int) -> List[Point]:
         columns: Dict[int, List[Point]] = {}
         for point in self._points:
-            extremes = columns.setdefault(int((point[0] - self._start) / self._width), [point, point])
+            extremes = columns.setdefault((point[0] - self._start) * width // self._length, [point, point])
             if point[1] < extremes[0][1]:
                 extremes[0] = point
             if point[1] > extremes[1][1]:
                 extremes[1] = point
-        self._points = [point for extremes in columns.values() for point in set(extremes)]
-
-    def points(self) -> List[Point]:
-        """In the order of time."""
-        if len(self._points) > 2 * COLUMNS:
-            self._thin()
-        return sorted(self._points)
+        return [point for extremes in columns.values() for point in set(extremes)]
 
 
 class Spots:
@@ -238,15 +236,16 @@ def draw(spots: Spots, options: argparse.Namespace, note: str) -> Any:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     names = sorted(spots.traces, key=natural)
-    lines = {name: spots.traces[name].points() for name in names}
+    most = max(trace.spots for trace in spots.traces.values())
+    each = len(names) > SAME_AXES or (len(names) > 1 and most > FEW_POINTS)
+    across = 4 if len(names) > SAME_AXES else 1
+    down = math.ceil(len(names) / across) if each else 1
+    lines = {name: spots.traces[name].points(WIDTH // across) for name in names}
     shown = sum(map(len, lines.values()))
     total = sum(trace.spots for trace in spots.traces.values())
-    each = len(names) > SAME_AXES
-    across = min(4, len(names)) if each else 1
-    down = math.ceil(len(names) / across)
-    size = (14, 1.6 + 1.5 * down) if each else (12, 5.5)
+    size = (14, 1.6 + 1.6 * down) if each else (14, 5.5)
     with plt.rc_context(
-        {"axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False}
+        {"axes.grid": True, "grid.alpha": 0.4, "axes.spines.top": False, "axes.spines.right": False}
     ):
         figure, grid = plt.subplots(
             down,
@@ -272,7 +271,7 @@ def draw(spots: Spots, options: argparse.Namespace, note: str) -> Any:
     for spare in axes[len(names) if each else 1 :]:
         spare.set_visible(False)
     for axis in axes:
-        locator = AutoDateLocator(tz=timezone.utc, minticks=3, maxticks=5 if each else 9)
+        locator = AutoDateLocator(tz=timezone.utc, minticks=3, maxticks=5 if across > 1 else 9)
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=timezone.utc))
     figure.supylabel("%s (V)" % options.field.split(".")[-1])

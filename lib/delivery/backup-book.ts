@@ -73,6 +73,11 @@ export class BackupBook {
     return next && this.#dueAt(next);
   }
 
+  /** Whether what is held is kept on disk. */
+  get isAllOnDisk(): boolean {
+    return this.#slices.every((slice) => slice.onDisk !== undefined || slice.open === 0);
+  }
+
   /** Whether what comes now is kept on disk. */
   isOnDisk(now: number): boolean {
     return this.#sliceAt(now).onDisk !== undefined;

@@ -1,10 +1,10 @@
 import type { BatchWriterSettings, JournalSettings, WriterEvents } from '../batch';
-import type { TopicFilter } from '../layout';
+import { TopicFilter } from '../layout';
 import type { BackupRecovery } from './backup-recovery';
 
 export interface BackupSettings {
-  /** What the converter publishes its announcements on. */
-  controlTopic: TopicFilter;
+  /** Whether announcements are published on a topic. */
+  isControl: (topic: string) => boolean;
   /** ms that a message is held for its announcement, and an announcement for its message. */
   timeout: number;
   /** Most bytes of memory for all that is held, and for what is uploaded. */
@@ -44,4 +44,12 @@ export interface BackupLedger {
   heldBytes: number;
   memoryBytes: number;
   journalBytes: number;
+}
+
+/** Tells the topics that match a filter; undefined when the text is no filter. */
+export function controlTopicTest(filter: string): ((topic: string) => boolean) | undefined {
+  const parsed = TopicFilter.parse(filter);
+  // It is asked for every message, and nearly all are none of these.
+  const beginning = filter.replace(/\/?[+#].*$/, '');
+  return parsed && ((topic) => topic.startsWith(beginning) && parsed.matches(topic));
 }

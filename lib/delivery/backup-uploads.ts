@@ -1,4 +1,4 @@
-import { BatchWriter, type BatchWriterSettings } from '../batch';
+import { BatchWriter, type BatchWriterSettings, type SealedBatch, type StoredObject } from '../batch';
 import type { Clock, Timer } from '../clock';
 import { S3BatchError } from '../errors';
 import { guarded } from '../guarded';
@@ -26,6 +26,10 @@ export class BackupUploads {
   allIsDue = false;
   /** Nothing is handed over while it is on. */
   isHalted = false;
+  /** Objects that are stored, and how many of their messages the book does not know of yet. */
+  readonly #untold: [StoredObject, SealedBatch][] = [];
+  #toSettle = 0;
+  #whenIdle: (() => void)[] = [];
   #timer: Timer | undefined;
   /** Whether the next turn of the event loop looks after what is due. */
   #isSoon = false;
@@ -51,8 +55,9 @@ export class BackupUploads {
       {
         stored: (object, batch) => {
           this.counts.uploadedObjects++;
+          this.#toSettle += object.count;
+          this.#untold.push([object, batch]);
           this.handOverSoon();
-          events.stored(object, batch);
         },
         failed: events.failed.bind(events),
       },
@@ -84,6 +89,12 @@ export class BackupUploads {
   /** Stores what was handed over so far. */
   async flush(): Promise<void> {
     await this.#writer.flush();
+  }
+
+  /** Resolves once everything is handed over and stored; to be asked after `sealAll`. */
+  async allStored(): Promise<void> {
+    if (this.#isIdle) return;
+    await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
   /** Hands nothing over any more, and tries for `ms` to store what was. */
@@ -144,15 +155,24 @@ export class BackupUploads {
     }
     if (this.allIsDue) this.#writer.sealAll('close');
     this.arm();
+    this.#tellIdle();
+  }
+
+  get #isIdle(): boolean {
+    return this.#book.held === 0 && this.uploading === 0;
+  }
+
+  #tellIdle(): void {
+    if (!this.#isIdle) return;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   #upload({ topic, payload, arrival, stored }: Overdue): void {
     try {
       this.#writer.append(topic, payload, arrival, (error) => {
         if (error) return;
-        this.uploading--;
-        this.counts.uploaded++;
         stored();
+        this.#settled();
       });
       this.uploading++;
     } catch (error) {
@@ -161,5 +181,18 @@ export class BackupUploads {
       this.refused();
       guarded(() => this.#events.refused?.(error));
     }
+  }
+
+  /** Objects are told when the books are balanced: who hears of the last one may close all. */
+  #settled(): void {
+    this.uploading--;
+    this.counts.uploaded++;
+    if (--this.#toSettle > 0) return;
+    for (const [object, batch] of this.#untold.splice(0)) {
+      guarded(() => {
+        this.#events.stored(object, batch);
+      });
+    }
+    this.#tellIdle();
   }
 }

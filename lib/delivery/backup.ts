@@ -51,6 +51,8 @@ export class Backup {
   #journal: BatchJournal | undefined;
   /** While the journal is being opened. */
   #early: EarlyRecords | undefined;
+  /** Messages among what waits for that. */
+  #earlyMessages = 0;
   /** The book's time is the elapsed time and this. */
   #timeOffset: number;
   #closed = false;
@@ -75,7 +77,7 @@ export class Backup {
 
   /** Messages that are neither announced nor stored by the backup. */
   get openRecords(): number {
-    return this.#book.held + this.#uploads.uploading;
+    return this.#held + this.#uploads.uploading;
   }
 
   /** Resolves when the journal is open, or will not be soon, and what came before that is taken. */
@@ -86,6 +88,12 @@ export class Backup {
   /** Uploads that wait or run. */
   get uploads(): BatchWriter['uploads'] {
     return this.#uploads.state;
+  }
+
+  /** Whether all that is held is kept on disk. */
+  get isOnDisk(): boolean {
+    const isOpen = this.#journal !== undefined && !this.#early;
+    return isOpen && !this.journalError && this.#book.isAllOnDisk;
   }
 
   /** Why nothing is kept on disk at present. */
@@ -103,7 +111,7 @@ export class Backup {
     return {
       ...this.#counts,
       ...this.#uploads.counts,
-      held: this.#book.held,
+      held: this.#held,
       uploading: this.#uploads.uploading,
       waiting: this.#book.waiting,
       expired: this.#book.expired,
@@ -121,19 +129,27 @@ export class Backup {
    * be used for: it was not taken
    */
   take(topic: string, payload: Buffer, arrival: number, settled?: Settled): void {
-    const isControl = this.#settings.controlTopic.matches(topic);
+    const isControl = this.#settings.isControl(topic);
     if (!isControl) this.#counts.received++;
     try {
       if (this.#closed) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
       checkSize(topic, payload, this.#mostBytes);
       // An announcement makes room.
       if (!isControl || this.#early) this.#checkRoom(topic.length + payload.length);
-      if (!this.#early) this.#take(isControl, topic, payload, arrival, settled);
-      else this.#early.add({ topic, payload, arrival, settled, safeAt: 'journaled' });
+      if (this.#early) {
+        this.#early.add({ topic, payload, arrival, settled, safeAt: 'journaled' });
+        if (!isControl) this.#earlyMessages++;
+      } else this.#take(isControl, topic, payload, arrival, settled);
     } catch (error) {
       this.#countRefused(isControl);
       throw error;
     }
+  }
+
+  /** Counts a message that could not be given to `take`. */
+  refused(): void {
+    this.#counts.received++;
+    this.#counts.refused++;
   }
 
   /** Goes on with other settings. */
@@ -156,6 +172,11 @@ export class Backup {
     await this.#uploads.flush();
   }
 
+  /** Resolves when nothing is held any more, after `sealAll`. */
+  async allStored(): Promise<void> {
+    await this.#uploads.allStored();
+  }
+
   /** Resolves when what was taken so far is on disk; at once where there is no journal. */
   async commit(): Promise<void> {
     this.#book.settle();
@@ -169,6 +190,10 @@ export class Backup {
     await this.#uploads.close(ms);
     this.#book.settle();
     await this.#journal?.end();
+  }
+
+  get #held(): number {
+    return this.#book.held + this.#earlyMessages;
   }
 
   get #now(): number {
@@ -348,7 +373,8 @@ export class Backup {
   }
 
   #takeOneEarly({ topic, payload, arrival, settled }: EarlyRecord): void {
-    const isControl = this.#settings.controlTopic.matches(topic);
+    const isControl = this.#settings.isControl(topic);
+    if (!isControl) this.#earlyMessages--;
     try {
       this.#take(isControl, topic, payload, arrival, settled);
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { BatchKeeper } from './batch-keeper';
 import type { JournalSource } from './entries';
 import type { Segment } from './segment';
 
@@ -63,24 +64,6 @@ export interface RecoveredBatch extends JournalBatch {
    * may have been stored before with all records.
    */
   readonly missing: number;
-}
-
-/** What a batch needs of its journal. */
-export interface BatchKeeper {
-  addSource(batch: Batch, number: number, source: JournalSource): void;
-  append(
-    batch: Batch,
-    time: number,
-    source: number,
-    flags: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    lineBreaks: readonly number[] | undefined,
-  ): void;
-  seal(batch: Batch, description: string): void;
-  forget(batch: Batch): void;
-  read(batch: Batch, visitor: JournalVisitor): Promise<void>;
 }
 
 /** What was found of a batch when a journal was opened. */
@@ -179,7 +162,7 @@ export class Batch implements RecoveredBatch {
   }
 
   read(visitor: JournalVisitor): Promise<void> {
-    return this.keeper.read(this, visitor);
+    return this.keeper.show(this, visitor);
   }
 
   /** The seal is on disk: sources are read from there, unless damage to the disk needs them in memory. */

@@ -89,7 +89,9 @@ export class Commits {
       this.#waiting.add(waiting);
       this.afterCommit(() => {
         this.#waiting.delete(waiting);
-        resolve();
+        // Nobody may be left to wait for because all was dropped; that is not on disk for that.
+        if (this.error) reject(this.error);
+        else resolve();
       });
       this.#begin();
     });

@@ -11,6 +11,16 @@ export function writeFailure(folder: string, error: unknown): S3BatchError {
   );
 }
 
+/** A failure to delete or to copy what is not needed any more, in words for a user. */
+export function tidyFailure(folder: string, error: unknown): S3BatchError {
+  return new S3BatchError(
+    'JOURNAL_FAILED',
+    `the journal in ${folder} cannot be tidied up, and takes more room than it needs: ${reason(error)}. Nothing is ` +
+      'lost; it tries again by itself',
+    { cause: error },
+  );
+}
+
 function reason(error: unknown): string {
   switch (systemCode(error)) {
     case 'ENOSPC':

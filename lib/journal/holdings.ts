@@ -30,7 +30,7 @@ export class Holdings {
     return this.segments.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** A group is committed at `[from, to)` of a segment, or may have come to disk there all the same. */
+  /** A group is committed at `[from, to)` of a segment. */
   bring(segment: Segment, { bytes, forgets, seals }: Brought, from: number, to: number): void {
     for (const [number, length] of bytes) {
       const batch = this.batches.get(number);
@@ -40,6 +40,14 @@ export class Holdings {
     }
     for (const number of seals) this.batches.get(number)?.letGoOfSources();
     for (const number of forgets) this.forget(number, segment);
+  }
+
+  /** Entries of batches may have come to disk in a segment though nothing says so: they are not read from there. */
+  mayHold(segment: Segment, batches: Iterable<number>): void {
+    for (const number of batches) {
+      segment.addLiving(number, 0, 0, 0);
+      this.batches.get(number)?.segments.add(segment);
+    }
   }
 
   /** The forgetting of a batch is on disk in `at`. */

@@ -1,10 +1,18 @@
 import type { Clock } from '../clock';
-import { messageOf } from '../errors';
+import type { S3BatchError } from '../errors';
 import { copyTogether, worthCopying } from './compaction';
 import type { FileSystem } from './file-system';
 import type { Holdings } from './holdings';
 import { Pause } from '../pause';
 import type { Segment } from './segment';
+
+/** How writing goes. */
+interface WritingState {
+  /** Why nothing can be committed at present. */
+  readonly error: S3BatchError | undefined;
+  /** Nothing can be committed, and nothing is pending of batches that are forgotten. */
+  readonly hasDropped: boolean;
+}
 
 /** Deletes segments that nobody needs, and copies together what long-held batches keep from being deleted. */
 export class Housekeeping {
@@ -22,7 +30,7 @@ export class Housekeeping {
 
   /**
    * @param newest the segment that is written to
-   * @param isFailing whether nothing can be committed, and nothing is pending of batches that are forgotten
+   * @param untidy told of the first failure of several
    * @param forgetAgain appends entries that forget these batches, and calls back once they are committed
    */
   constructor(
@@ -34,7 +42,8 @@ export class Housekeeping {
     private readonly holdings: Holdings,
     private readonly newest: () => Segment | undefined,
     private readonly nextBatch: () => number,
-    private readonly isFailing: () => boolean,
+    private readonly state: () => WritingState,
+    private readonly untidy: (error: unknown) => void,
     private readonly forgetAgain: (batches: readonly number[], committed: () => void) => void,
   ) {}
 
@@ -69,12 +78,13 @@ export class Housekeeping {
       this.#again = false;
       try {
         await this.#deleteDead();
-        if (!this.isFailing()) await this.#copy();
+        if (!this.state().error) await this.#copy();
         this.#pause.reset();
       } catch (error) {
         // Nothing is lost by a segment that stays; a commit after the pause tries again.
         this.#notBefore = this.clock.elapsed() + this.#pause.next();
-        process.emitWarning(`the journal in ${this.folder} could not be tidied up: ${messageOf(error)}`);
+        if (this.#pause.failures > 1) break;
+        this.untidy(error);
         break;
       }
     }
@@ -84,7 +94,11 @@ export class Housekeeping {
   async #deleteDead(): Promise<void> {
     const newest = this.newest();
     for (const segment of this.holdings.segments) {
-      if (segment === newest || segment.readers > 0 || !this.holdings.isDead(segment, this.isFailing()))
+      if (
+        segment === newest ||
+        segment.readers > 0 ||
+        !this.holdings.isDead(segment, this.state().hasDropped)
+      )
         continue;
       const needed = this.holdings.neededForgets(new Set([segment]));
       if (needed.length > 0) {

@@ -1,25 +1,11 @@
 import { type Clock, systemClock } from '../clock';
-import { S3BatchError } from '../errors';
-import {
-  Batch,
-  type BatchKeeper,
-  type JournalBatch,
-  type JournalVisitor,
-  type RecoveredBatch,
-} from './batch';
+import type { S3BatchError } from '../errors';
+import { Batch, type JournalBatch, type RecoveredBatch } from './batch';
+import { BatchKeeper } from './batch-keeper';
 import { type CommitLimits, Commits } from './commits';
-import {
-  forgetEntry,
-  type JournalSource,
-  openEntry,
-  recordEntryLength,
-  sealEntry,
-  sourceEntry,
-  writeRecord,
-} from './entries';
-import { unusable } from './failure';
-import { type FileSystem, nodeFileSystem } from './file-system';
-import { HEAD_LENGTH, MAX_BODY } from './format';
+import { forgetEntry } from './entries';
+import { tidyFailure, unusable } from './failure';
+import { type FileSystem, nodeFileSystem, systemCode } from './file-system';
 import { Holdings } from './holdings';
 import { Housekeeping } from './housekeeping';
 import { Lock } from './lock';
@@ -48,6 +34,8 @@ export interface JournalEvents {
   /** Nothing can be committed; it is tried again after `pauseMs`, Infinity for never. */
   failed(error: S3BatchError, pauseMs: number): void;
   restored(): void;
+  /** What is not needed any more cannot be deleted; a warning of the process where nobody listens. */
+  untidy(error: S3BatchError): void;
 }
 
 export interface OpenedJournal {
@@ -63,20 +51,11 @@ export interface OpenedJournal {
  * is copied, and committed in groups: one write and one sync for all that came together.
  */
 export class Journal {
-  readonly #keeper: BatchKeeper = {
-    addSource: (...added) => this.#addSource(...added),
-    append: (...appended) => this.#append(...appended),
-    seal: (...sealed) => this.#seal(...sealed),
-    forget: (batch) => this.#forget(batch),
-    read: (...asked) => this.#read(...asked),
-  };
+  readonly #keeper: BatchKeeper;
   readonly #pending = new Pending();
   readonly #holdings: Holdings;
   readonly #commits: Commits;
   readonly #housekeeping: Housekeeping;
-  readonly #fs: FileSystem;
-  readonly #folder: string;
-  readonly #salt: number;
   #lock: Lock | undefined;
   #nextBatch: number;
   #closing: Promise<void> | undefined;
@@ -103,7 +82,7 @@ export class Journal {
       return { journal: opened, batches, damage: found.damage };
     } catch (error) {
       await lock?.release().catch(() => undefined);
-      throw error instanceof S3BatchError ? error : unusable(folder, error);
+      throw systemCode(error) === undefined ? error : unusable(folder, error);
     }
   }
 
@@ -114,9 +93,6 @@ export class Journal {
     holdings: Holdings,
     { salt, nextSegment, nextBatch }: Found,
   ) {
-    this.#fs = fs;
-    this.#folder = folder;
-    this.#salt = salt;
     this.#holdings = holdings;
     this.#nextBatch = nextBatch;
     const next = () => this.#nextBatch;
@@ -130,7 +106,12 @@ export class Journal {
       holdings,
       () => output.segment,
       next,
-      () => this.#commits.hasDropped,
+      () => this.#commits,
+      (error) => {
+        const failure = tidyFailure(folder, error);
+        if (events.untidy) events.untidy(failure);
+        else process.emitWarning(failure);
+      },
       (batches, committed) => {
         for (const number of batches) this.#pending.add(forgetEntry(number));
         this.#commits.afterCommit(committed);
@@ -139,6 +120,12 @@ export class Journal {
     );
     this.#commits = new Commits(folder, clock, commit, this.#pending, holdings, output, events, () =>
       this.#housekeeping.wake(),
+    );
+    this.#keeper = new BatchKeeper(folder, this.#pending, this.#commits, (batch, visitor) =>
+      this.#housekeeping.whileReading(
+        () => [...batch.segments],
+        () => readBatch(fs, folder, salt, batch, this.#pending.chunks, visitor),
+      ),
     );
   }
 
@@ -168,9 +155,10 @@ export class Journal {
 
   /** Begins a batch. Both texts mean nothing to the journal. */
   openBatch(id: string, description: string): JournalBatch {
-    const batch = new Batch(this.#keeper, this.#nextBatch++, id, description);
+    const batch = new Batch(this.#keeper, this.#nextBatch, id, description);
+    this.#keeper.open(batch);
+    this.#nextBatch++;
     this.#holdings.batches.set(batch.number, batch);
-    this.#add(openEntry(batch.number, id, description));
     return batch;
   }
 
@@ -193,75 +181,8 @@ export class Journal {
     return this.#closing;
   }
 
-  #addSource(batch: Batch, number: number, source: JournalSource): void {
-    this.#add(sourceEntry(batch.number, number, source));
-  }
-
-  #append(
-    batch: Batch,
-    time: number,
-    source: number,
-    flags: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    lineBreaks: readonly number[] | undefined,
-  ): void {
-    this.#mustBeOpen();
-    const length = recordEntryLength(end - start, lineBreaks);
-    if (length - HEAD_LENGTH > MAX_BODY) {
-      throw new S3BatchError(
-        'MESSAGE_TOO_LARGE',
-        'the message is longer than 512 MiB, the most the journal takes',
-      );
-    }
-    const chunk = this.#pending.take(length, 1);
-    const at = chunk.used - length;
-    const to = writeRecord(
-      chunk.bytes,
-      at,
-      length,
-      batch.number,
-      batch.next,
-      source,
-      flags,
-      time,
-      lineBreaks,
-    );
-    bytes.copy(chunk.bytes, to, start, end);
-    this.#commits.appended();
-  }
-
-  #seal(batch: Batch, description: string): void {
-    this.#add(sealEntry(batch.number, batch.next, description));
-  }
-
-  #forget(batch: Batch): void {
-    // Too late for this process: the next one finds the batch again.
-    if (this.#closing) return;
-    this.#add(forgetEntry(batch.number));
-    this.#commits.forgotten();
-  }
-
-  async #read(batch: Batch, visitor: JournalVisitor): Promise<void> {
-    this.#mustBeOpen();
-    await this.#housekeeping.whileReading(
-      () => [...batch.segments],
-      () => readBatch(this.#fs, this.#folder, this.#salt, batch, this.#pending.chunks, visitor),
-    );
-  }
-
-  #add(entry: Buffer): void {
-    this.#mustBeOpen();
-    this.#pending.add(entry);
-    this.#commits.appended();
-  }
-
-  #mustBeOpen(): void {
-    if (this.#closing) throw new S3BatchError('CLOSED', `the journal in ${this.#folder} is closed`);
-  }
-
   async #close(): Promise<void> {
+    this.#keeper.close();
     await this.#housekeeping.close();
     await this.#commits.close();
     await this.#lock?.release();

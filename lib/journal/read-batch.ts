@@ -24,6 +24,7 @@ export async function readBatch(
     .map((segment) => ({ segment, ...segment.living.get(batch.number) }));
   const waiting = pending.map(({ bytes, used }) => ({ bytes, used }));
   for (const { segment, from = 0, to = 0 } of parts) {
+    if (to === 0) continue;
     const file = await fs.open(join(folder, segment.name), 'read');
     try {
       const entry = (kind: number, bytes: Buffer, body: number, end: number) => {

@@ -63,7 +63,7 @@ export class SegmentOutput {
       if (isNew) await this.fs.syncFolder(this.folder);
     } catch (error) {
       this.#current = undefined;
-      await this.#giveUp(current, isNew, brought, end);
+      await this.#giveUp(current, isNew, brought);
       throw error;
     }
     segment.bytes = end;
@@ -135,7 +135,7 @@ export class SegmentOutput {
    * Cuts what was not committed, as far as the disk still does anything. Where it does not, parts of the group may
    * come to light again: their batches then have entries here, and are forgotten here too.
    */
-  async #giveUp({ segment, file }: Current, isNew: boolean, { bytes }: Brought, end: number): Promise<void> {
+  async #giveUp({ segment, file }: Current, isNew: boolean, { bytes }: Brought): Promise<void> {
     const path = segment.path(this.folder);
     try {
       if (isNew) await this.fs.remove(path);
@@ -144,7 +144,7 @@ export class SegmentOutput {
       else await file.sync();
     } catch {
       if (isNew) this.holdings.segments.push(segment);
-      this.holdings.bring(segment, { bytes, forgets: [], seals: [] }, segment.bytes, end);
+      this.holdings.mayHold(segment, bytes.keys());
     }
     await closeQuietly(file);
   }

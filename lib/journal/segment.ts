@@ -35,9 +35,9 @@ export class Segment {
 
   addLiving(batch: number, bytes: number, from: number, to: number): void {
     const share = this.living.get(batch);
-    if (share) {
+    if (share && share.to > 0) {
       share.bytes += bytes;
-      share.to = to;
+      share.to = Math.max(share.to, to);
     } else this.living.set(batch, { bytes, from, to });
   }
 }

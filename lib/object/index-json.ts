@@ -50,8 +50,9 @@ export interface IndexPageJson {
 }
 
 /**
- * Records of a page: enough that what pages repeat weighs little (5 % at 2,000), few enough that a reader who wants
- * one series does not pay for all the others.
+ * Records of a page: enough that what pages repeat weighs little (at 2,000 it is a fifth of the index, and 1.2 % of the
+ * object), few enough that a reader who wants one series does not pay for all the others. docs/object-format.md has
+ * the figures for other numbers.
  */
 const PAGE_RECORDS = 2000;
 

@@ -69,7 +69,8 @@ export async function findObject(
   progress: QueryProgress,
   options: FindOptions = {},
 ): Promise<ObjectMatch> {
-  const { bucket: _, ...wanted } = query;
+  const wanted = { ...query };
+  delete wanted.bucket;
   const filter = Object.keys(wanted).length > 0 ? filterOf(wanted, layout) : EVERYTHING;
   progress.listed++;
   const head = await headObject(store, bucket, key, options.signal);

@@ -1,6 +1,7 @@
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
 import type { Fault, S3Server } from '../../embedded/s3-server';
+import { until } from '../support/fake-clock';
 import { BUCKET, Harness } from './harness';
 import { rawRequest, type RawAnswer } from './raw';
 
@@ -88,7 +89,7 @@ describe('faults of the embedded S3 server', () => {
       );
       const waited = new Promise((resolve) => setTimeout(() => resolve('waited'), 150));
       assert.equal(await Promise.race([hanging, waited]), 'waited');
-      assert.equal(await isThere(`hang-${when}`), stored);
+      await until('it to be stored', async () => (await isThere(`hang-${when}`)) === stored);
     }
   });
 

@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { S3Server } from '../../embedded/s3-server';
+import { until } from '../support/fake-clock';
 import { BUCKET, Harness, KEYS } from './harness';
 import { exchange, rawRequest, sign } from './raw';
 
@@ -77,9 +78,7 @@ describe('the embedded S3 server, asked by hand', () => {
         outgoing.write('x'.repeat(300_000), () => setTimeout(() => outgoing.destroy(), 20));
       });
     }
-    for (let tries = 0; tries < 100 && (await readdir(data)).length !== before.length; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await until('its bytes to be gone', async () => (await readdir(data)).length === before.length);
     assert.deepEqual(await readdir(data), before);
     assert.equal((await rawRequest(server, { method: 'GET', path: `/${BUCKET}/broken` })).code, 'NoSuchKey');
   });

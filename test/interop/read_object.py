@@ -8,6 +8,7 @@ Only the byte ranges that a reader over HTTP would ask for are read from the fil
 error output one JSON object: the byte ranges of the object that were read. An object that is refused ends it with
 "refused: " and the reason.
 """
+
 import argparse
 import base64
 import json
@@ -64,4 +65,5 @@ def main():
     print(json.dumps({"requests": files.ranges}), file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()

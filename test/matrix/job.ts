@@ -4,7 +4,7 @@ import type { NodeRedProcess } from '../support/node-red-process';
 
 const DEVICES = 20;
 const RECORDS = 2000;
-const PATIENCE = 30_000; // ms for each answer
+const PATIENCE = 60_000; // ms for each answer
 
 const device = (number: number): string => `WELDER-${String(number).padStart(2, '0')}`;
 

@@ -162,7 +162,7 @@ describe('the editor side of the nodes', () => {
       });
 
       it('is valid as it comes from the palette, but for what must be chosen', () => {
-        const choose = ['connection', 'target'];
+        const choose = ['connection', 'target', 'broker', 'topic'];
         assert.deepEqual(
           wrongIn(type, {}).filter((name) => !choose.includes(name)),
           [],

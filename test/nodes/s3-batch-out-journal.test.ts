@@ -55,7 +55,7 @@ describe('s3-batch-out: journal', () => {
   }
 
   const payloadOf = (message: NodeMessage | undefined): Record<string, number> =>
-    message?.payload as Record<string, number>;
+    (message?.payload ?? {}) as Record<string, number>;
 
   it('keeps records in a folder of its own that nobody else can read', async () => {
     const flow = await load({ completion: 'journaled' });
@@ -113,7 +113,7 @@ describe('s3-batch-out: journal', () => {
     await flow.send('out', weld(plant, 'D', '20181001 171036'));
     await flow.send('out', { topic: 'no/payload' });
     flow.give('out', weld(plant, 'D', '20181001 171037'));
-    await flow.until('the ledger', () => payloadOf(flow.received('ledger').at(-1))?.received === 4);
+    await flow.until('the ledger', () => payloadOf(flow.received('ledger').at(-1)).received === 4);
     const message = flow.received('ledger').at(-1);
     assert.equal(message?.topic, 'stats');
     const { received, stored, open, refused, acknowledged, sealed, journaled } = payloadOf(message);
@@ -131,7 +131,7 @@ describe('s3-batch-out: journal', () => {
     await flow.send('out', { flush: true });
     const [message] = await flow.receives('announcements', 1);
     assert.equal(message?.topic, 'control/stored');
-    const { batch, digests } = parseAnnouncement(message?.payload as Buffer);
+    const { batch, digests } = parseAnnouncement(message.payload as Buffer);
     assert.equal(digests.length, 5 * DIGEST_LENGTH);
     assert.equal(batch, storedIn(flow.received('sink')[0]).batch);
   });
@@ -151,7 +151,9 @@ describe('s3-batch-out: journal', () => {
     await mkdir(path.join(folder, 's3-batch', 'deleted-node'), { recursive: true });
     await runner.current.load(flowWith({}), { userDir: folder });
     await runner.current.until('the warning', () =>
-      runner.current.logged('warn').some((text) => /deleted-node belongs to no node that runs/.test(text)),
+      runner.current
+        .logged('warn')
+        .some((text) => text.includes('deleted-node belongs to no node that runs')),
     );
   });
 });

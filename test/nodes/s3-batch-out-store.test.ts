@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { KEYS } from '../support/embedded';
+import { until } from '../support/fake-clock';
 import { batchOut, connection, sink, tab, weldingLayout } from '../support/flow';
 import { type FlowRunner, useFlows } from '../support/node-red-helper';
 import { objectsIn, recordsIn, storedIn, weld } from './archive';
@@ -93,6 +94,8 @@ describe('s3-batch-out: a store that does not take it', () => {
     do {
       taken++;
       error = await flow.send('out', { topic, payload });
+      // Memory is less once a batch is encoded; the error names the failure of the upload once there is one.
+      if (taken === 0) await waits(flow);
       await new Promise((resolve) => setTimeout(resolve, 100));
     } while (error === undefined && taken < 20);
     assert.equal((error as { code?: string }).code, 'MEMORY_FULL');
@@ -148,10 +151,14 @@ describe('s3-batch-out: a store that does not take it', () => {
       await flow.send('out', weld(plant, 'D', '20181001 171035'));
       await store.stop();
       const node = flow.node('out');
+      const closing = new Promise<void>((resolve) => {
+        node.on('close', resolve);
+      });
       const unloaded = flow.unload();
       // On its way when the stop began: still taken. Later: refused, and its sender hears of it.
       node.receive(weld(plant, 'D', '20181001 171036'));
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await closing;
+      await new Promise(setImmediate);
       const late = { ...weld(plant, 'D', '20181001 171037'), _msgid: 'late' };
       const done = new Promise<Error | undefined>((resolve) => {
         const complete = (node as unknown as { _complete: (message: object, error?: Error) => void })
@@ -176,19 +183,17 @@ describe('s3-batch-out: a store that does not take it', () => {
       await store.stop();
       for (let second = 0; second < 5; second++)
         await flow.send('out', weld(plant, 'D', `20181001 17103${second}`));
-      const began = performance.now();
       await flow.unload();
-      assert.ok(performance.now() - began < 1500, 'within the time that Node-RED gives');
-      const [line] = flow.logged('error');
+      // Were it not within the time that Node-RED gives, there would be an error of Node-RED, too.
+      const [line, ...others] = flow.logged('error');
+      assert.deepEqual(others, []);
       assert.match(
         line ?? '',
-        /^5 records in 3 batches could not be stored within 1 s \(The store cannot be reached.*\); .* they are lost$/,
+        /^5 records in 3 batches could not be stored within 2 s \(The store cannot be reached.*\); .* they are lost$/,
       );
       // The process of this test goes on, and so do the uploads.
       await store.start();
-      const end = Date.now() + 8000;
-      while ((await recordsIn(store.store, plant)).length < 5 && Date.now() < end)
-        await new Promise((resolve) => setTimeout(resolve, 100));
+      await until('the uploads', async () => (await recordsIn(store.store, plant)).length === 5);
       assert.equal((await recordsIn(store.store, plant)).length, 5);
     });
   });

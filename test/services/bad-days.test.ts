@@ -163,11 +163,16 @@ describe('Bad days on Mosquitto and Ceph RGW: nothing is lost', () => {
   it('stores every message of the days on which the broker was restarted', async () => {
     const messages = numberedMessages({ plant: plantNamed('BROKER'), count: 6000 });
     const { bucket } = messages[0]!;
+    const { received: before = 0 } = await plant.counts();
 
     const published = plant.publish(messages);
     await uploading(bucket);
     await restartBroker();
     await published;
+    await plant.until('all to be taken', async () => {
+      const { received = 0 } = await plant.counts();
+      return received >= before + messages.length;
+    });
     await plant.quiet();
     await plant.flush();
 

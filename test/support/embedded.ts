@@ -26,8 +26,8 @@ export async function startTestStore(): Promise<TestStore> {
     region: KEYS.region,
     pathStyle: true,
     credentials: { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey },
-    connectTimeoutMs: 2000,
-    requestTimeoutMs: 5000,
+    connectTimeoutMs: 10_000,
+    requestTimeoutMs: 30_000,
   });
   const credentials = { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey };
   const client = new S3Client({

@@ -83,9 +83,15 @@ export function nextTurn(): Promise<void> {
 }
 
 /** Waits, in real time, for what runs on other threads: compression, files, sockets. */
-export async function until(what: string, condition: () => boolean, limitMs = 15_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  limitMs = 30_000,
+): Promise<void> {
   const end = performance.now() + limitMs;
-  while (!condition()) {
+  for (;;) {
+    const holds = condition();
+    if (holds === true || (holds !== false && (await holds))) return;
     if (performance.now() > end) throw new Error(`waited ${limitMs} ms for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

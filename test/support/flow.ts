@@ -31,8 +31,8 @@ export function connection(endpoint: string, settings: Settings = {}): FlowNode 
     roleArn: '',
     roleExternalId: '',
     tls: '',
-    connectTimeout: '2',
-    requestTimeout: '5',
+    connectTimeout: '10',
+    requestTimeout: '30',
     credentials: { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey },
     ...settings,
   };

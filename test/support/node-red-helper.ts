@@ -7,6 +7,7 @@ import type { Node, NodeInitializer, NodeMessage, NodeStatus } from 'node-red';
 
 import type { OpenBatchState, WriterCounts } from '../../lib/batch';
 import archiveLayout from '../../nodes/archive-layout';
+import batchBackup from '../../nodes/batch-backup';
 import batchFlush from '../../nodes/batch-flush';
 import offsetIndex from '../../nodes/offset-index';
 import s3BatchOut from '../../nodes/s3-batch-out';
@@ -67,6 +68,7 @@ export const LEVEL = { error: 20, warn: 30, info: 40, debug: 50 } as const;
 
 const NODES: NodeInitializer[] = [
   archiveLayout,
+  batchBackup,
   batchFlush,
   offsetIndex,
   s3BatchOut,
@@ -81,7 +83,7 @@ const CORE: Record<string, string> = {
 };
 
 /** What a node is given to close, ms: a stop while the store is away waits for two thirds of it. */
-const CLOSE_TIMEOUT = 1500;
+const CLOSE_TIMEOUT = 3000;
 
 /** A rejection that nobody handles ends a Node-RED with all its flows, so it fails whatever test it falls into. */
 const unhandled: unknown[] = [];
@@ -223,7 +225,7 @@ export class FlowRunner {
   }
 
   /** Waits until a condition holds; it is asked whenever something happens here, and now and then. */
-  async until(what: string, condition: () => boolean, ms = 8000): Promise<void> {
+  async until(what: string, condition: () => boolean, ms = 30_000): Promise<void> {
     const end = performance.now() + ms;
     while (!condition()) {
       if (performance.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}; ${this.#state()}`);

@@ -110,7 +110,7 @@ export class NodeRedProcess {
   }
 
   /** The first match of the pattern in the log after `from` characters, once there is one. */
-  async waitForLog(pattern: RegExp, { from = 0, timeout = 30_000 }: LogWait = {}): Promise<RegExpExecArray> {
+  async waitForLog(pattern: RegExp, { from = 0, timeout = 60_000 }: LogWait = {}): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const match = pattern.exec(this.#log.slice(from));
@@ -136,7 +136,7 @@ export class NodeRedProcess {
   /** Deploys the flows and waits until they have started; fails when a type is missing. */
   async deploy(
     flows: FlowNode[],
-    { type = 'full', timeout = 30_000 }: { type?: DeploymentType; timeout?: number } = {},
+    { type = 'full', timeout = 60_000 }: { type?: DeploymentType; timeout?: number } = {},
   ): Promise<void> {
     const from = this.#log.length;
     await this.#request('POST', '/flows', JSON.stringify({ flows }), {
@@ -237,7 +237,7 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
   );
   const nodeRed = new NodeRedProcess(child, port, userDir);
   try {
-    const timeout = options.startTimeout ?? 60_000;
+    const timeout = options.startTimeout ?? 120_000;
     await Promise.all([
       nodeRed.waitForLog(STARTED, { timeout }),
       nodeRed.waitForLog(/Server now running at/, { timeout }),

@@ -20,7 +20,7 @@ describe('uploads to a real server', () => {
     s3 = await startTestStore();
     await s3.createBucket('plant');
     store = storeAt({ endpoint: s3.server.url });
-    impatient = storeAt({ endpoint: s3.server.url, requestTimeoutMs: 1500 });
+    impatient = storeAt({ endpoint: s3.server.url, requestTimeoutMs: 3000 });
   });
   after(async () => {
     store.destroy();
@@ -34,7 +34,7 @@ describe('uploads to a real server', () => {
       region: KEYS.region,
       pathStyle: true,
       credentials: { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey },
-      connectTimeoutMs: 500,
+      connectTimeoutMs: 10_000,
       // The SDK's own attempts at a busy store, with their pauses, end well within it.
       requestTimeoutMs: 20_000,
       ...options,

@@ -6,10 +6,10 @@ import path from 'node:path';
 import { announcementsOf } from '../../../lib/delivery/announcement';
 import { Backup } from '../../../lib/delivery/backup';
 import type { BackupRecovery } from '../../../lib/delivery/backup-recovery';
-import type { BackupSettings } from '../../../lib/delivery/backup-settings';
+import { type BackupSettings, controlTopicTest } from '../../../lib/delivery/backup-settings';
 import { DIGEST_LENGTH, writeDigest } from '../../../lib/delivery/digest';
 import type { S3BatchError } from '../../../lib/errors';
-import { Layout, TopicFilter } from '../../../lib/layout';
+import { Layout } from '../../../lib/layout';
 import { FakeClock, nextTurn, until } from '../../support/fake-clock';
 import { MemoryStore } from '../../support/memory-store';
 import { LAYOUT, linesOf, MIB } from '../batch/support';
@@ -59,7 +59,7 @@ export class TestBackup {
   settingsWith(changes: Given): BackupSettings {
     const { timeout = TIMEOUT, memory = 64 * MIB, folder, count = 0 } = { ...this.given, ...changes };
     return {
-      controlTopic: TopicFilter.parse('control/#')!,
+      isControl: controlTopicTest('control/#')!,
       timeout,
       memory,
       journal: folder === undefined ? undefined : { folder, commit: { ms: 5, records: 100 } },

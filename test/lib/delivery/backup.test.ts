@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 
 import { Layout } from '../../../lib/layout';
+import fc from 'fast-check';
+
 import { nextTurn, until } from '../../support/fake-clock';
 import { MemoryStore } from '../../support/memory-store';
 import { LAYOUT, MIB, thrownBy } from '../batch/support';
@@ -236,4 +238,54 @@ describe('the backup', () => {
     assert.deepEqual(test.uploaded, ['"a"']);
     assert.equal(test.held, 1);
   });
+
+  it('does exactly that, whatever comes in whatever order', () => {
+    const content = fc.integer({ min: 0, max: 4 }).map((n) => `m${n}`);
+    const step = fc.oneof(
+      { weight: 4, arbitrary: content.map((take) => ({ take })) },
+      {
+        weight: 3,
+        arbitrary: fc.array(content, { minLength: 1, maxLength: 5 }).map((announce) => ({ announce })),
+      },
+      { weight: 3, arbitrary: fc.integer({ min: 1, max: 5 }).map((pass) => ({ pass })) },
+    );
+    return fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const test = new TestBackup();
+        const held: { key: string; at: number }[] = [];
+        const waiting: { key: string; at: number }[] = [];
+        const uploaded: string[] = [];
+        let batches = 0;
+        let now = 0;
+        const takeOldest = (from: { key: string }[], key: string): boolean => {
+          const place = from.findIndex((row) => row.key === key);
+          if (place !== -1) from.splice(place, 1);
+          return place !== -1;
+        };
+        const isDue = ({ at }: { at: number }): boolean => now - at > LATEST;
+        for (const one of [...steps, { pass: 10 }]) {
+          if ('take' in one) {
+            test.take(one.take);
+            if (!takeOldest(waiting, one.take)) held.push({ key: one.take, at: now });
+          } else if ('announce' in one) {
+            test.announce(`b${batches++}`, ...one.announce);
+            for (const key of one.announce) {
+              if (!takeOldest(held, key)) waiting.push({ key, at: now });
+            }
+          } else {
+            // Ages are never between the timeout and the latest that a message waits.
+            for (let times = 0; times < one.pass; times++) await test.pass(240);
+            now += 300 * one.pass;
+            while (held[0] && isDue(held[0])) uploaded.push(JSON.stringify(held.shift()!.key));
+            while (waiting[0] && isDue(waiting[0])) waiting.shift();
+          }
+          assert.equal(test.held, held.length);
+          assert.equal(test.backup.ledger.waiting, waiting.length);
+          test.checkLedger();
+        }
+        assert.deepEqual(test.uploaded, uploaded.sort());
+      }),
+      { numRuns: 60 },
+    );
+  }).timeout(60_000);
 });

@@ -85,7 +85,7 @@ async function flip(all: Step[], where: number, change: number, segmentBytes: nu
   } else assert.equal(told, undefined);
   for (const expected of model.batches) {
     const found = opened.batches.find(({ id }) => id === expected.id);
-    const isHit = hit !== undefined && numberOf(model, expected) === hit.batch;
+    const isHit = numberOf(model, expected) === hit?.batch;
     if (found) {
       const records = await recordsOf(found);
       assert.ok(isPartOf(records, expected.records), `${expected.id} has other records`);
@@ -149,7 +149,10 @@ describe('a damaged journal', () => {
     file[second!.from + HEAD_LENGTH]! ^= 1;
     const { journal: next, batches, damage } = await openOn(disk);
     assert.equal(damage.length, 1);
-    assert.match(damage[0]!.message, /bytes \d+ to \d+ of .*000001\.journal are damaged.*000001\.journal\.damaged/);
+    assert.match(
+      damage[0]!.message,
+      /bytes \d+ to \d+ of .*000001\.journal are damaged.*000001\.journal\.damaged/,
+    );
     assert.deepEqual([batches[0]?.count, batches[0]?.missing], [2, 1]);
     batches[0]?.forget();
     await next.commit();
@@ -182,7 +185,10 @@ describe('a damaged journal', () => {
       file.fill(0xee, entry.from, entry.to);
       const { journal: next, batches, damage } = await openOn(damaged);
       assert.equal(damage.length, 1);
-      assert.deepEqual([batches[0]?.description, batches[0]?.count, batches[0]?.missing], ['described', 200, 0]);
+      assert.deepEqual(
+        [batches[0]?.description, batches[0]?.count, batches[0]?.missing],
+        ['described', 200, 0],
+      );
       const byOrder = (a: TestRecord, b: TestRecord) => a.text.localeCompare(b.text);
       const records = await recordsOf(batches[0]!);
       assert.deepEqual(records.toSorted(byOrder), expected.toSorted(byOrder));
@@ -273,7 +279,10 @@ describe('a damaged journal', () => {
     await journal.commit();
     const file = disk.files.get('000001.journal')!;
     file[file.length - 1]! ^= 1;
-    await assert.rejects(recordsOf(batch), { code: 'JOURNAL_DAMAGED', message: /of the 3 records .* only 2/ });
+    await assert.rejects(recordsOf(batch), {
+      code: 'JOURNAL_DAMAGED',
+      message: /of the 3 records .* only 2/,
+    });
   });
 
   it('reads a segment whose header is lost with the secret of the others', async () => {

@@ -9,7 +9,9 @@ class DiskError extends Error {
 }
 
 /** Which calls fail at present, and with which code. */
-export type Faults = Partial<Record<'open' | 'write' | 'sync' | 'truncate' | 'remove' | 'syncFolder', string>>;
+export type Faults = Partial<
+  Record<'open' | 'write' | 'sync' | 'truncate' | 'remove' | 'syncFolder', string>
+>;
 
 /**
  * A folder in memory, whatever its path, that can be full, fail, and be copied at any moment as a crash would leave
@@ -60,7 +62,9 @@ export class MemoryDisk implements FileSystem {
     return {
       read: async (target, offset, length, position) => {
         await this.#turn();
-        return this.#get(path).copy(target, offset, position, position + length);
+        const bytes = this.#get(path).subarray(position, position + length);
+        target.set(bytes, offset);
+        return bytes.length;
       },
       write: (buffers, position) => this.#write(name, Buffer.concat(buffers), position),
       sync: async () => {

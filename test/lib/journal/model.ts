@@ -7,7 +7,13 @@ import { append, settle, type TestRecord } from './support';
 export type Step =
   | { do: 'open'; description: string }
   | { do: 'source'; batch: number; topic: string; series: string }
-  | { do: 'append'; batch: number; source: number; record: Omit<TestRecord, 'topic' | 'series'>; times: number }
+  | {
+      do: 'append';
+      batch: number;
+      source: number;
+      record: Omit<TestRecord, 'topic' | 'series'>;
+      times: number;
+    }
   | { do: 'seal'; batch: number; description: string }
   | { do: 'forget'; batch: number }
   | { do: 'commit' }
@@ -39,7 +45,10 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
         times: fc.integer({ min: 1, max: 3 }),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('seal' as const), batch: choice, description: text }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('seal' as const), batch: choice, description: text }),
+    },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('forget' as const), batch: choice }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('commit' as const) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('rest' as const) }) },
@@ -111,7 +120,10 @@ export class Model {
   readonly batches: ModelBatch[] = [];
   #opened = 0;
 
-  constructor(private readonly journal: Journal) {}
+  constructor(
+    private readonly journal: Journal,
+    private readonly options: { mayFail?: boolean } = {},
+  ) {}
 
   async run(all: readonly Step[]): Promise<void> {
     for (const step of all) {
@@ -134,7 +146,12 @@ export class Model {
 
   async commit(): Promise<void> {
     const extents = this.batches.map((batch) => ({ batch, extent: batch.extent }));
-    await this.journal.commit();
+    try {
+      await this.journal.commit();
+    } catch (error) {
+      if (!this.options.mayFail) throw error;
+      return;
+    }
     for (const { batch, extent } of extents) batch.committed = extent;
   }
 

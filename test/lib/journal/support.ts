@@ -23,6 +23,7 @@ export function openOn(disk: MemoryDisk, options: Partial<JournalOptions> = {}):
     fs: disk,
     clock: new FakeClock(),
     ...options,
+    events: { untidy: () => undefined, ...options.events },
   });
 }
 
@@ -41,7 +42,11 @@ export async function recordsOf(batch: JournalBatch): Promise<TestRecord[]> {
 }
 
 /** Appends a record, with bytes of others around its own. */
-export function append(batch: JournalBatch, source: number, record: Omit<TestRecord, 'topic' | 'series'>): void {
+export function append(
+  batch: JournalBatch,
+  source: number,
+  record: Omit<TestRecord, 'topic' | 'series'>,
+): void {
   const bytes = Buffer.from(`<${record.text}>`);
   const { time, flags, lineBreaks } = record;
   if (lineBreaks) batch.append(time, source, flags, bytes, 1, bytes.length - 1, lineBreaks);

@@ -18,8 +18,6 @@ import {
   requestsOf,
 } from '../../../lib/query';
 import { FoundDuplicates } from '../../../lib/query/found-duplicates';
-import { RecordGroups } from '../../../lib/query/record-groups';
-import { RecordPlaces } from '../../../lib/query/record-places';
 import { MemoryStore } from '../../support/memory-store';
 import { recordsOf, type TestRecord, weldRecords } from '../../support/records';
 import { blockSize, compression, framing, payload } from '../object/arbitraries';
@@ -386,18 +384,22 @@ describe('dropping duplicates', () => {
 
   it('leaves the event loop free while it looks at many records', async () => {
     const entry = { key: '', topic: 't', series: 's', start: 0, length: 1, flags: 0 };
-    const entries = Array.from({ length: 250_000 }, (_, n) => ({ ...entry, time: n, start: n }));
+    const entries = Array.from({ length: 100_000 }, (_, n) => ({ ...entry, time: n, start: n }));
     const [object] = (await (await Objects.of(weldRecords(2, 1))).find()).objects;
-    const match: ObjectMatch = { ...object!, blocks: [{ offset: 0, length: 25e4, size: 25e4, entries }] };
+    const match: ObjectMatch = { ...object!, blocks: [{ offset: 0, length: 1e5, size: 1e5, entries }] };
     let turns = 0;
     let isRunning = true;
-    const counting = (async () => {
-      for (; isRunning; turns++) await new Promise(setImmediate);
-    })();
+    const count = async (): Promise<void> => {
+      while (isRunning) {
+        await new Promise(setImmediate);
+        turns++;
+      }
+    };
+    const counting = count();
     await new FoundDuplicates(new MemoryStore(), noProgress()).drop(match);
     isRunning = false;
     await counting;
-    assert.ok(turns >= 100, `${turns} turns`);
+    assert.ok(turns >= 40, `${turns} turns`);
   });
 });
 
@@ -411,64 +413,3 @@ function likeOthers(objects: readonly ObjectMatch[]): number {
   }
   return [...counts.values()].filter((count) => count > 1).reduce((sum, count) => sum + count, 0);
 }
-
-describe('groups of records', () => {
-  const entries = fc.array(
-    fc.record({
-      series: fc.constantFrom('a', 'b', '__proto__'),
-      topic: fc.constantFrom('t', 'constructor'),
-      time: fc.oneof(fc.nat(600), fc.constantFrom(0, 2 ** 32, 2 ** 33 + 5, 253_402_300_799_999)),
-      length: fc.nat(3),
-    }),
-    { maxLength: 3000, size: 'max' },
-  );
-
-  it('have the numbers that a Map of texts gives, before and after lengths are forgotten', () => {
-    fc.assert(
-      fc.property(entries, entries, (before, after) => {
-        const groups = new RecordGroups();
-        const known = new Map<string, number>();
-        const like = (entry: object): number => {
-          const text = JSON.stringify(entry);
-          const number = known.get(text) ?? known.size;
-          known.set(text, number);
-          return number;
-        };
-        for (const entry of before) assert.equal(groups.numberOf(entry, entry.length), like(entry));
-        assert.equal(groups.count, known.size);
-        const olds = [...known.keys()].map((text) => JSON.parse(text) as (typeof before)[number]);
-        known.clear();
-        const numbers = groups.withoutLengths();
-        assert.deepEqual(
-          [...numbers],
-          olds.map((entry) => like({ ...entry, length: 0 })),
-        );
-        for (const entry of after) assert.equal(groups.numberOf(entry, 0), like({ ...entry, length: 0 }));
-      }),
-      { numRuns: 30 },
-    );
-  });
-
-  it('hold places until they are taken, and bring them together when groups become one', async () => {
-    const [object] = (await (await Objects.of(weldRecords(2, 1))).find()).objects;
-    const places = new RecordPlaces();
-    const block = { offset: 0, length: 9, size: 9, object: object! };
-    const of = (n: number) => ({
-      start: n,
-      length: n % 7,
-      flags: n % 512,
-      ...(n % 5 === 0 && { lineBreaks: [n] }),
-    });
-    for (let n = 0; n < 3000; n++) places.add(n, block, of(n));
-    assert.deepEqual(places.take(1005), [{ block, ...of(1005) }]);
-    assert.deepEqual([places.take(1005), places.take(5000)], [[], []]);
-    places.regroup(Uint32Array.from({ length: 3000 }, (_, n) => n % 1000));
-    assert.deepEqual(
-      places.take(5).toSorted((a, b) => a.start - b.start),
-      [5, 2005].map((n) => ({ block, ...of(n) })),
-    );
-    places.add(5, block, of(7));
-    assert.deepEqual(places.take(5), [{ block, ...of(7) }]);
-    assert.deepEqual(places.take(2005), []);
-  });
-});

@@ -19,6 +19,7 @@ import {
   type Query,
   requestsOf,
 } from '../../../lib/query';
+import type { ObjectStore } from '../../../lib/store/object-store';
 import { MemoryStore } from '../../support/memory-store';
 import { recordsOf, type TestRecord, weldRecords } from '../../support/records';
 import { batch, blockSize, compression, framing } from '../object/arbitraries';
@@ -44,13 +45,13 @@ async function put(
   if (sidecar) await store.put('b', key + SIDECAR_SUFFIX, sidecar, { contentType, attributes: {} });
 }
 
-async function match(store: MemoryStore, key: string, query: Query = {}): Promise<ObjectMatch> {
+async function match(store: ObjectStore, key: string, query: Query = {}): Promise<ObjectMatch> {
   const filter = Object.keys(query).length > 0 ? filterOf(query, undefined) : EVERYTHING;
   return matchObject(store, await headObject(store, 'b', key), filter);
 }
 
 async function fetched(
-  store: MemoryStore,
+  store: ObjectStore,
   objects: readonly ObjectMatch[],
   options: FetchOptions = {},
 ): Promise<FetchedRecord[]> {
@@ -77,7 +78,7 @@ describe('fetching records', () => {
             objects.push(await match(store, `o${n}`));
           }
           const traffic = noTraffic();
-          const records = await fetched(counted(store, traffic) as MemoryStore, objects, { merge, parallel });
+          const records = await fetched(counted(store, traffic), objects, { merge, parallel });
           assert.deepEqual(
             records.map((record) => `${record.object.key} ${textOf(record)}`),
             batches.flatMap(([records], n) => inOrder(records).map((record) => `o${n} ${textOf(record)}`)),
@@ -103,7 +104,7 @@ describe('fetching records', () => {
 
     async function cost(query: Query) {
       const traffic = noTraffic();
-      const through = counted(store, traffic) as MemoryStore;
+      const through = counted(store, traffic);
       const found = await fetched(through, [await match(through, 'o', query)]);
       return { found, requests: requestsOf(traffic), bytes: traffic.bytes };
     }
@@ -141,7 +142,7 @@ describe('fetching records', () => {
       const whole = await match(store, 'o');
       const blocks = whole.blocks.map((block, n) => (n === 3 ? block : { ...block, entries: [] }));
       const traffic = noTraffic();
-      const found = await fetched(counted(store, traffic) as MemoryStore, [{ ...whole, blocks }]);
+      const found = await fetched(counted(store, traffic), [{ ...whole, blocks }]);
       assert.deepEqual([traffic.get, traffic.bytes], [1, whole.blocks[3]?.length]);
       assert.equal(found.length, whole.blocks[3]?.entries.length);
     });

@@ -4,21 +4,17 @@ import zlib from 'node:zlib';
 
 import fc from 'fast-check';
 
-import { crc32c } from '../../../lib/crc32c';
-import { S3BatchError } from '../../../lib/errors';
 import {
   DEFAULT_MAX_INDEX,
   encodeObject,
   type EncodedObject,
   type IndexPage,
-  SIDECAR_SUFFIX,
   TRAILER_LENGTH,
 } from '../../../lib/object';
-import { indexMembers, writeTrailer } from '../../../lib/object/tail';
-import { counted, filterOf, headObject, noTraffic, readIndex } from '../../../lib/query';
-import { MemoryStore } from '../../support/memory-store';
+import { headObject } from '../../../lib/query';
 import { recordsOf, type TestRecord, weldRecords } from '../../support/records';
 import { FORMAT, rejectsWith } from '../object/read-back';
+import { read, refused, stored } from './stored-index';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -40,45 +36,6 @@ const encoded = (
 ): Promise<EncodedObject> =>
   encodeObject(recordsOf(records, 'newline'), { ...FORMAT, ...format }, { blockSize: 4 * KIB });
 
-/** The object as it is stored, with these of its attributes. */
-async function stored(
-  { body, attributes, sidecar }: Partial<EncodedObject> & { body: Buffer },
-  keep: (name: string) => boolean = () => true,
-): Promise<MemoryStore> {
-  const store = new MemoryStore();
-  const kept = Object.fromEntries(Object.entries(attributes ?? {}).filter(([name]) => keep(name)));
-  await store.put('b', 'o', body, { contentType: 'application/gzip', attributes: kept });
-  if (sidecar) {
-    const options = { contentType: 'application/gzip', attributes: {} };
-    await store.put('b', `o${SIDECAR_SUFFIX}`, sidecar, options);
-  }
-  return store;
-}
-
-/** Reads the pages that may have a series, or all; tells how many GETs and bytes it took. */
-async function read(store: MemoryStore, series?: string) {
-  const traffic = noTraffic();
-  const through = counted(store, traffic);
-  const choice = filterOf(series === undefined ? {} : { series }, undefined).pagesOf(undefined);
-  const head = await headObject(through, 'b', 'o');
-  try {
-    return {
-      index: await readIndex(through, head, choice),
-      gets: () => traffic.get,
-      bytes: () => traffic.bytes,
-    };
-  } catch (error) {
-    assert.ok(error instanceof S3BatchError, String(error));
-    return { error, gets: () => traffic.get, bytes: () => traffic.bytes };
-  }
-}
-
-async function refused(code: string, store: MemoryStore, mostBytes = Infinity): Promise<void> {
-  const { error, bytes } = await read(store);
-  assert.equal(error?.code, code, error?.message);
-  assert.ok(bytes() <= mostBytes, `${bytes()} bytes were fetched`);
-}
-
 const noMap = (name: string): boolean => !name.startsWith('map-');
 const none = (): boolean => false;
 
@@ -88,13 +45,6 @@ const contentOf = (pages: readonly IndexPage[]): unknown[] =>
     ...{ topics, series, blocks },
     columns: [time, length, topic, flags].map((column) => [...column]),
   }));
-
-/** What a piece of work adds to the most memory that this process ever had, in bytes. */
-async function peakOf(work: () => Promise<void>): Promise<number> {
-  const before = process.resourceUsage().maxRSS;
-  await work();
-  return (process.resourceUsage().maxRSS - before) * KIB;
-}
 
 describe('reading the offset index', () => {
   describe('that is larger than what is read at once', () => {
@@ -209,187 +159,6 @@ describe('reading the offset index', () => {
         await refused('OBJECT_FOREIGN', await stored({ body }));
         await rejectsWith('OBJECT_CORRUPT', headObject(await stored({ ...object, body }), 'b', 'o'));
       }
-    });
-  });
-
-  describe('of a hostile object', () => {
-    interface Claims {
-      /** Bytes before the directory: pages, or anything. */
-      before?: Buffer;
-      pages?: Partial<Record<'series' | 'length' | 'records' | 'indexLength' | 'size', unknown[]>>;
-      directory?: Buffer;
-      trailer?: Partial<Parameters<typeof writeTrailer>[0]>;
-    }
-
-    /** An object without blocks whose directory and trailer claim what they are told to. */
-    function hostile({ before = Buffer.alloc(0), pages = {}, directory, trailer = {} }: Claims): Buffer {
-      const kind = {
-        version: 1,
-        batch: 'b',
-        framing: 'none',
-        compression: 'gzip',
-        count: 1,
-        first: 0,
-        last: 0,
-      };
-      const own = { series: ['s'], length: [0], records: [1], indexLength: [before.length], size: [100] };
-      const json = directory ?? Buffer.from(JSON.stringify({ ...kind, pages: { ...own, ...pages } }));
-      const compressed = zlib.gzipSync(json);
-      const members = indexMembers(compressed);
-      return Buffer.concat([
-        before,
-        members,
-        writeTrailer({
-          offset: 0,
-          length: before.length + members.length,
-          directoryLength: members.length,
-          directorySize: json.length,
-          count: 1,
-          checksum: crc32c(compressed),
-          ...trailer,
-        }),
-      ]);
-    }
-
-    const LITTLE = 2 * SUFFIX;
-    const large = Buffer.alloc(12 * MIB);
-
-    it('takes no memory for a directory that cannot be true', async () => {
-      const size = (members: number): number => large.length + members;
-      const members = hostile({}).length - TRAILER_LENGTH;
-      for (const [directoryLength, directorySize, code] of [
-        [size(members), DEFAULT_MAX_INDEX + 1, 'OBJECT_TOO_LARGE'],
-        [size(members), 2 ** 50, 'OBJECT_TOO_LARGE'],
-        [size(members), 1000, 'OBJECT_CORRUPT'],
-        [members, DEFAULT_MAX_INDEX + 1, 'OBJECT_TOO_LARGE'],
-        [members, DEFAULT_MAX_INDEX, 'OBJECT_CORRUPT'],
-        [0, 0, 'OBJECT_CORRUPT'],
-        [1, 1, 'OBJECT_CORRUPT'],
-      ] as const) {
-        const body = hostile({ before: large, trailer: { directoryLength, directorySize } });
-        await refused(code, await stored({ body }), LITTLE);
-      }
-      const body = hostile({ before: Buffer.alloc(DEFAULT_MAX_INDEX + MIB) });
-      const { length } = body;
-      await refused(
-        'OBJECT_TOO_LARGE',
-        await stored({ body: withTrailer(body, { directoryLength: length - 86 }) }),
-        LITTLE,
-      );
-    });
-
-    function withTrailer(body: Buffer, change: { directoryLength: number }): Buffer {
-      const length = body.length - TRAILER_LENGTH;
-      const claims = { offset: 0, length, directorySize: 2 ** 24, count: 1, checksum: 0, ...change };
-      return Buffer.concat([body.subarray(0, length), writeTrailer(claims)]);
-    }
-
-    it('takes no memory for pages that cannot be true, or are more than a reader takes', async () => {
-      const half = DEFAULT_MAX_INDEX / 2 + 1;
-      const many = { series: ['a', 'b'], length: [0, 0], records: [1, 1] };
-      const count = { directory: undefined, trailer: { count: 2 } };
-      const two = (indexLength: number[], size: number[]): Buffer => {
-        const kind = {
-          version: 1,
-          batch: 'b',
-          framing: 'none',
-          compression: 'gzip',
-          count: 2,
-          first: 0,
-          last: 0,
-        };
-        const pages = { ...many, indexLength, size };
-        return hostile({
-          before: large,
-          ...count,
-          directory: Buffer.from(JSON.stringify({ ...kind, pages })),
-        });
-      };
-      const cases: [Buffer, string][] = [
-        [hostile({ before: large, pages: { size: [DEFAULT_MAX_INDEX + 1] } }), 'OBJECT_TOO_LARGE'],
-        [hostile({ before: large, pages: { size: [2 ** 53 - 1] } }), 'OBJECT_TOO_LARGE'],
-        [hostile({ before: large, pages: { size: [1000] } }), 'OBJECT_CORRUPT'],
-        [hostile({ before: large, pages: { size: [0] } }), 'OBJECT_CORRUPT'],
-        [hostile({ before: large, pages: { indexLength: [large.length + 1] } }), 'OBJECT_CORRUPT'],
-        [hostile({ before: large, pages: { indexLength: [-1] } }), 'OBJECT_CORRUPT'],
-        [hostile({ before: large, pages: { size: ['1'] } }), 'OBJECT_CORRUPT'],
-        [hostile({ before: large, pages: { series: [] } }), 'OBJECT_CORRUPT'],
-        [hostile({ before: large, pages: { length: [1] } }), 'OBJECT_CORRUPT'],
-        // Each of them would do, but not both.
-        [two([large.length / 2, large.length / 2], [half, half]), 'OBJECT_TOO_LARGE'],
-        // One that takes no bytes, and one that takes all.
-        [two([0, large.length], [10, 10]), 'OBJECT_CORRUPT'],
-      ];
-      for (const [body, code] of cases) await refused(code, await stored({ body }), LITTLE);
-    });
-
-    it('refuses attributes that claim such pages, before anything is fetched', async () => {
-      const body = hostile({ before: large });
-      const members = body.length - TRAILER_LENGTH - large.length;
-      const time = '2018-10-01T17:10:35.000Z';
-      const attributes = {
-        format: 's3-batch/1',
-        count: '1',
-        first: time,
-        last: time,
-        framing: 'none',
-        index: `0,${large.length + members},${members},300`,
-      };
-      for (const [pages, code] of [
-        [`s,0,1,${large.length},${DEFAULT_MAX_INDEX + 1}`, 'OBJECT_TOO_LARGE'],
-        [`s,0,1,${large.length},${'9'.repeat(15)}`, 'OBJECT_TOO_LARGE'],
-        [`s,0,1,${large.length},1000`, 'OBJECT_CORRUPT'],
-      ] as const) {
-        await refused(code, await stored({ body, attributes: { ...attributes, 'map-pages': pages } }), 0);
-      }
-      const directory = `0,${large.length + members},${large.length + members},300`;
-      await refused(
-        'OBJECT_CORRUPT',
-        await stored({ body, attributes: { ...attributes, index: directory } }),
-        0,
-      );
-    });
-
-    it('refuses a directory that is no directory', async () => {
-      const later = Buffer.from('{"version":2}');
-      await refused('OBJECT_VERSION', await stored({ body: hostile({ directory: later }) }));
-      for (const text of [
-        '',
-        '{',
-        '[]',
-        'null',
-        '{"version":1}',
-        '['.repeat(1000),
-        '{"version":1,"pages":[]}',
-        '5',
-      ])
-        await refused('OBJECT_CORRUPT', await stored({ body: hostile({ directory: Buffer.from(text) }) }));
-      await refused('OBJECT_CORRUPT', await stored({ body: hostile({ trailer: { count: 2 } }) }));
-      await refused('OBJECT_CORRUPT', await stored({ body: hostile({ trailer: { checksum: 1 } }) }));
-    });
-
-    it('refuses pages that are no pages', async () => {
-      for (const text of ['', '{', '[]', '{"version":1}', '['.repeat(100)]) {
-        const before = indexMembers(zlib.gzipSync(text));
-        const body = hostile({ before, pages: { size: [text.length] } });
-        await refused('OBJECT_CORRUPT', await stored({ body }));
-      }
-      for (const before of [Buffer.alloc(40), Buffer.from('hello'), indexMembers(Buffer.from('no gzip'))])
-        await refused('OBJECT_CORRUPT', await stored({ body: hostile({ before }) }));
-    });
-
-    it('takes no more memory than a reader has for a bomb', async () => {
-      const bomb = zlib.gzipSync(Buffer.alloc(DEFAULT_MAX_INDEX - 1, '['), { level: 9 });
-      const directory = await stored({
-        body: hostile({ directory: Buffer.alloc(DEFAULT_MAX_INDEX - 1, '[') }),
-      });
-      const before = indexMembers(bomb);
-      const page = await stored({ body: hostile({ before, pages: { size: [DEFAULT_MAX_INDEX - 1] } }) });
-      const peak = await peakOf(async () => {
-        await refused('OBJECT_CORRUPT', directory);
-        await refused('OBJECT_CORRUPT', page);
-      });
-      assert.ok(peak < 4 * DEFAULT_MAX_INDEX, `${peak} bytes`);
     });
   });
 

@@ -118,35 +118,34 @@ describe('an S3 store whose service misbehaves', () => {
   });
 
   describe('and is slow', () => {
-    const timed = async (call: Promise<unknown>, code: ErrorCode, atMost: number): Promise<void> => {
+    /** Fails long before any limit that the SDK has by itself. */
+    const timed = async (call: Promise<unknown>, code: ErrorCode): Promise<void> => {
       const start = Date.now();
       await failure(call, code);
-      assert.ok(Date.now() - start < atMost, `took ${Date.now() - start} ms`);
+      assert.ok(Date.now() - start < 15_000, `took ${Date.now() - start} ms`);
     };
 
     it('so that it never answers', async () => {
       const impatient = connect({ requestTimeoutMs: 200 });
-      await impatient.head(BUCKET, 'o');
       fault({ kind: 'hang' });
-      await timed(impatient.put(BUCKET, 'p', Buffer.from('x'), PLAIN), 'STORE_TIMEOUT', 4000);
-      await timed(impatient.head(BUCKET, 'o'), 'STORE_TIMEOUT', 4000);
-      await timed(impatient.getRange(BUCKET, 'o', { suffix: 10 }), 'STORE_TIMEOUT', 4000);
-      await timed(collect(impatient.list(BUCKET)), 'STORE_TIMEOUT', 4000);
-      await timed(impatient.buckets(), 'STORE_TIMEOUT', 4000);
-      await timed(impatient.delete(BUCKET, 'o'), 'STORE_TIMEOUT', 4000);
+      await timed(impatient.put(BUCKET, 'p', Buffer.from('x'), PLAIN), 'STORE_TIMEOUT');
+      await timed(impatient.head(BUCKET, 'o'), 'STORE_TIMEOUT');
+      await timed(impatient.getRange(BUCKET, 'o', { suffix: 10 }), 'STORE_TIMEOUT');
+      await timed(collect(impatient.list(BUCKET)), 'STORE_TIMEOUT');
+      await timed(impatient.buckets(), 'STORE_TIMEOUT');
+      await timed(impatient.delete(BUCKET, 'o'), 'STORE_TIMEOUT');
     });
 
     it('with a body that never comes to its end', async () => {
       const impatient = connect({ requestTimeoutMs: 300 });
-      await impatient.head(BUCKET, 'o');
       fault({ kind: 'slow', bytesPerSecond: 200 });
-      await timed(impatient.getRange(BUCKET, 'o', { offset: 0, length: 1000 }), 'STORE_TIMEOUT', 4000);
-      await timed(collect(impatient.list(BUCKET)), 'STORE_TIMEOUT', 4000);
+      await timed(impatient.getRange(BUCKET, 'o', { offset: 0, length: 1000 }), 'STORE_TIMEOUT');
+      await timed(collect(impatient.list(BUCKET)), 'STORE_TIMEOUT');
     });
 
     it('and gets the more time, the more bytes there are', async () => {
-      const impatient = connect({ requestTimeoutMs: 300 });
-      fault({ kind: 'slow', bytesPerSecond: 300_000, times: 1 });
+      const impatient = connect({ requestTimeoutMs: 1000 });
+      fault({ kind: 'slow', bytesPerSecond: 150_000, times: 1 });
       const { bytes } = await impatient.getRange(BUCKET, 'o', { offset: 0, length: 200_000 });
       assert.ok(bytes.equals(content.subarray(0, 200_000)));
     });
@@ -162,7 +161,7 @@ describe('an S3 store whose service misbehaves', () => {
       await assert.rejects(nowhere.head(BUCKET, 'o'), (error: { code: string }) =>
         ['STORE_TIMEOUT', 'STORE_UNREACHABLE'].includes(error.code),
       );
-      assert.ok(Date.now() - start < 5000);
+      assert.ok(Date.now() - start < 15_000);
     });
 
     it('until its caller gives up', async () => {
@@ -175,18 +174,14 @@ describe('an S3 store whose service misbehaves', () => {
         (signal: AbortSignal) => fixture.store.buckets({ signal }),
         (signal: AbortSignal) => fixture.store.delete(BUCKET, 'o', { signal }),
       ]) {
-        await timed(call(AbortSignal.timeout(50)), 'ABORTED', 4000);
+        await timed(call(AbortSignal.timeout(50)), 'ABORTED');
       }
     });
 
     it('until its caller gives up in the middle of a body', async () => {
       fault({ kind: 'slow', bytesPerSecond: 1000 });
       const signal = AbortSignal.timeout(100);
-      await timed(
-        fixture.store.getRange(BUCKET, 'o', { offset: 0, length: 100_000 }, { signal }),
-        'ABORTED',
-        4000,
-      );
+      await timed(fixture.store.getRange(BUCKET, 'o', { offset: 0, length: 100_000 }, { signal }), 'ABORTED');
     });
   });
 

@@ -13,6 +13,7 @@ const FILLER = 'x'.repeat(120);
 /** A message that is known wherever it turns up. */
 export interface CrashMessage {
   number: number;
+  round: number;
   topic: string;
   payload: Buffer;
 }
@@ -33,6 +34,7 @@ export function messagesOf(root: string, mode: string, round: number): CrashMess
     const isCompressed = index % 4 === 3;
     return {
       number,
+      round,
       topic: `${root}/${round}/${isCompressed ? 'GZIP' : 'NONE'}/LINE-${device % LINES}/DEVICE-${device}`,
       payload: isCompressed ? gzipSync(json) : json,
     };

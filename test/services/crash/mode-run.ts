@@ -144,8 +144,8 @@ export class ModeRun {
   }
 
   /** Waits until every message of a round is in S3. Does not fail when some never come: the books will tell. */
-  async settle(messages: readonly CrashMessage[], round: number): Promise<void> {
-    await this.#waitFor(async () => (await this.booksOf(messages, round)).lost.length === 0);
+  async settle(messages: readonly CrashMessage[]): Promise<void> {
+    await this.#waitFor(async () => (await this.booksOf(messages)).lost.length === 0);
   }
 
   /** @throws when the condition does not come true in time, or a Node-RED has ended by itself */
@@ -167,10 +167,12 @@ export class ModeRun {
     return true;
   }
 
-  /** What became of the messages of a round, by the objects that are there now. */
-  async booksOf(messages: readonly CrashMessage[], round: number): Promise<Books> {
-    const numbers = messages.map(({ number }) => number);
-    return balance(numbers, await this.#stored.count(`${round}/`));
+  /** What became of messages of one round, by the objects that are there now. */
+  async booksOf(messages: readonly CrashMessage[]): Promise<Books> {
+    return balance(
+      messages.map(({ number }) => number),
+      await this.#stored.count(`${messages[0]?.round ?? ''}/`),
+    );
   }
 
   /** What became of all that was published. */

@@ -107,9 +107,9 @@ async function playRound(
     published,
     moment.kill({ ...member, otherProxies, random }).then(() => member.instance.start()),
   ]);
-  if (run.mode.promised === 'none lost') await run.settle(messages, round);
+  if (run.mode.promised === 'none lost') await run.settle(messages);
   else await run.flush(round);
-  return run.booksOf(messages, round);
+  return run.booksOf(messages);
 }
 
 /** The roles take turns, and of each its moments do, in an order of chance. */

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+
+import { Acknowledgements } from '../../../lib/delivery/acknowledgements';
+import { HeldWindow } from '../../../lib/delivery/held-window';
+
+describe('acknowledgements', () => {
+  let acknowledgements: Acknowledgements;
+  let window: HeldWindow;
+  let written: number[];
+
+  beforeEach(() => {
+    acknowledgements = new Acknowledgements();
+    written = [];
+    window = new HeldWindow({
+      acknowledgements,
+      when: 'journaled',
+      write: (packets) => {
+        for (let at = 0; at < packets.length; at += 4) written.push(packets.readUInt16BE(at + 2));
+      },
+    });
+    for (const id of [1, 2, 3]) {
+      window.arrive(`m${id}`, id, 'topic', 0);
+      window.hold(id, Buffer.from([0x40, 2, 0, id]));
+    }
+  });
+
+  /** What is written once the window writes. */
+  function flushed(): number[] {
+    window.flush();
+    return written.splice(0);
+  }
+
+  it('knows the messages that are held, and when they are to be acknowledged', () => {
+    assert.equal(acknowledgements.size, 3);
+    assert.equal(acknowledgements.get('m1')?.when, 'journaled');
+    assert.equal(acknowledgements.get('m4'), undefined);
+  });
+
+  it('writes nothing that nobody released', () => {
+    acknowledgements.get('m1');
+    assert.deepEqual(flushed(), []);
+  });
+
+  it('writes what its only taker released, and forgets it', () => {
+    acknowledgements.get('m1')?.release();
+    assert.deepEqual(flushed(), [1]);
+    assert.equal(acknowledgements.get('m1'), undefined);
+    assert.equal(acknowledgements.size, 2);
+  });
+
+  it('waits for every taker of a message that branched', () => {
+    const one = acknowledgements.get('m1');
+    const other = acknowledgements.get('m1');
+    one?.release();
+    one?.release();
+    assert.deepEqual(flushed(), []);
+    other?.release();
+    assert.deepEqual(flushed(), [1]);
+  });
+
+  it('waits for a taker who came after the others had released, if nothing was written', () => {
+    acknowledgements.get('m1')?.release();
+    const late = acknowledgements.get('m1');
+    assert.deepEqual(flushed(), []);
+    late?.release();
+    assert.deepEqual(flushed(), [1]);
+  });
+
+  it('does not write a message that one of its takers refused', () => {
+    const one = acknowledgements.get('m1');
+    const other = acknowledgements.get('m1');
+    one?.refuse();
+    one?.release();
+    other?.release();
+    assert.deepEqual(flushed(), []);
+  });
+
+  it('writes what the flow dismissed: never taken, or refused', () => {
+    assert.equal(acknowledgements.dismiss('m1'), true);
+    acknowledgements.get('m2')?.refuse();
+    assert.equal(acknowledgements.dismiss('m2'), true);
+    assert.deepEqual(flushed(), [1, 2]);
+    assert.equal(acknowledgements.dismiss('m1'), false);
+  });
+
+  it('writes what the flow dismissed only when its other takers released it', () => {
+    const taker = acknowledgements.get('m1');
+    acknowledgements.dismiss('m1');
+    assert.deepEqual(flushed(), []);
+    taker?.release();
+    assert.deepEqual(flushed(), [1]);
+  });
+
+  it('lets takers go on when the connection is gone', () => {
+    const taker = acknowledgements.get('m1');
+    window.void();
+    assert.equal(acknowledgements.size, 0);
+    taker?.release();
+    taker?.waitsFor(() => assert.fail());
+    assert.deepEqual(flushed(), []);
+  });
+});

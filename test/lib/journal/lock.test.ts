@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+
+import type { S3BatchError } from '../../../lib/errors';
+import { Journal, nodeFileSystem } from '../../../lib/journal';
+import { Lock } from '../../../lib/journal/lock';
+import { self } from '../../../lib/journal/process-identity';
+import { FakeClock, until } from '../../support/fake-clock';
+import { MemoryDisk } from './memory-disk';
+import { openOn, settle } from './support';
+import { removeTemporaryFolders, temporaryFolder } from './temporary-folder';
+
+const commit = { ms: 5, records: 100 };
+
+/** A folder with a lock that was touched `age` ms ago. */
+function lockedFolder(holder: object | string, age = 0): string {
+  const folder = temporaryFolder();
+  const path = join(folder, 'lock');
+  writeFileSync(path, typeof holder === 'string' ? holder : JSON.stringify(holder));
+  const then = new Date(Date.now() - age);
+  utimesSync(path, then, then);
+  return folder;
+}
+
+describe("a journal's lock", () => {
+  after(removeTemporaryFolders);
+
+  it('is against another journal of the same process', async () => {
+    const folder = temporaryFolder();
+    const { journal } = await Journal.open({ folder, commit });
+    const refused = { code: 'JOURNAL_LOCKED', message: /each node its own folder/ };
+    await assert.rejects(Journal.open({ folder: join(folder, '.'), commit }), refused);
+    const alias = join(temporaryFolder(), 'alias');
+    symlinkSync(folder, alias);
+    await assert.rejects(Journal.open({ folder: alias, commit }), { code: 'JOURNAL_LOCKED' });
+    await journal.close();
+    await (await Journal.open({ folder, commit })).journal.close();
+  });
+
+  it('is against a process that lives, and goes when that one is killed', async () => {
+    const folder = join(temporaryFolder(), 'j');
+    const child = spawn(process.execPath, [join(__dirname, 'appender.js'), folder, '5']);
+    let text = '';
+    child.stdout.on('data', (data: Buffer) => (text += data.toString()));
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    await until('the other process', () => text !== '');
+    await assert.rejects(Journal.open({ folder, commit }), (error: S3BatchError) => {
+      assert.equal(error.code, 'JOURNAL_LOCKED');
+      assert.match(
+        error.message,
+        new RegExp(`process ${child.pid} on ${hostname()}: stop it, or choose another`),
+      );
+      return true;
+    });
+    child.kill('SIGKILL');
+    await ended;
+    await (await Journal.open({ folder, commit })).journal.close();
+  });
+
+  it('goes when its process number belongs to another process by now', async () => {
+    for (const pid of [process.pid, process.ppid]) {
+      const folder = lockedFolder({ ...self, pid, started: 'before', token: 'x' });
+      await (await Journal.open({ folder, commit })).journal.close();
+    }
+  });
+
+  it('of another machine goes when nobody touched it for 30 s', async () => {
+    const other = { ...self, host: 'another-host', pid: 1, token: 'x' };
+    const folder = lockedFolder(other, 25_000);
+    await assert.rejects(Journal.open({ folder, commit }), {
+      code: 'JOURNAL_LOCKED',
+      message: /process 1 on another-host: .* wait 30 s/,
+    });
+    const old = lockedFolder(other, 31_000);
+    await (await Journal.open({ folder: old, commit })).journal.close();
+  });
+
+  it('of a container of the same name goes when nobody touches it for a while', async () => {
+    const other = { ...self, space: 'pid:[1]', token: 'x' };
+    for (const holder of [other, 'not even JSON', '']) {
+      const clock = new FakeClock(Date.now());
+      const folder = lockedFolder(holder);
+      const opening = Journal.open({ folder, commit, clock });
+      await until('it watches', () => clock.timers === 1);
+      await clock.pass(5000);
+      await (await opening).journal.close();
+    }
+    const clock = new FakeClock(Date.now());
+    const folder = lockedFolder(other);
+    const opening = Journal.open({ folder, commit, clock });
+    const refused = assert.rejects(opening, { code: 'JOURNAL_LOCKED' });
+    await until('it watches', () => clock.timers === 1);
+    utimesSync(join(folder, 'lock'), new Date(), new Date());
+    await clock.pass(5000);
+    await refused;
+  });
+
+  it('is taken by one only of many that find a stale one', async () => {
+    for (let round = 0; round < 20; round++) {
+      const folder = lockedFolder({ ...self, pid: 2 ** 22 + 1, token: 'x' });
+      const parent = temporaryFolder();
+      const aliases = [0, 1, 2, 3, 4, 5].map((number) => join(parent, String(number)));
+      for (const alias of aliases) symlinkSync(folder, alias);
+      const lost: S3BatchError[] = [];
+      const takes = aliases.map((alias) =>
+        Lock.take(nodeFileSystem, new FakeClock(Date.now()), alias, (error) => lost.push(error)),
+      );
+      const results = await Promise.allSettled(takes);
+      const winners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+      assert.equal(winners.length, 1);
+      for (const lock of winners) await lock.release();
+    }
+  });
+
+  it('is touched, so that others see that its holder lives', async () => {
+    const folder = temporaryFolder();
+    const clock = new FakeClock();
+    const { journal } = await Journal.open({ folder, commit, clock });
+    const path = join(folder, 'lock');
+    const then = new Date(Date.now() - 20_000);
+    utimesSync(path, then, then);
+    await clock.pass(2000);
+    const modified = async () => (await nodeFileSystem.readText(path))?.modified ?? 0;
+    let last = 0;
+    await until('a touch', () => {
+      void modified().then((time) => (last = time));
+      return last > then.getTime() + 10_000;
+    });
+    await journal.close();
+  });
+
+  it('that another process took ends all writing', async () => {
+    const disk = new MemoryDisk();
+    const clock = new FakeClock();
+    const failures: [S3BatchError, number][] = [];
+    const failed = (error: S3BatchError, pauseMs: number) => failures.push([error, pauseMs]);
+    const { journal } = await openOn(disk, { clock, events: { failed } });
+    journal.openBatch('a', '');
+    await journal.commit();
+    const thief = JSON.stringify({ ...self, pid: 4711, token: 'y' });
+    disk.files.set('lock', Buffer.from(thief));
+    await clock.pass(2000);
+    await until('the failure', () => failures.length === 1);
+    assert.equal(failures[0]?.[0].code, 'JOURNAL_LOCKED');
+    assert.match(failures[0][0].message, /process 4711/);
+    assert.equal(failures[0][1], Infinity);
+    const { changes } = disk;
+    journal.openBatch('b', '');
+    await assert.rejects(journal.commit(), { code: 'JOURNAL_LOCKED' });
+    await clock.pass(100_000);
+    await settle();
+    await journal.close();
+    assert.equal(disk.changes, changes);
+    assert.equal(disk.files.get('lock')?.toString(), thief);
+  });
+
+  it('is made again when somebody tidied it away', async () => {
+    const folder = temporaryFolder();
+    const clock = new FakeClock();
+    const { journal } = await Journal.open({ folder, commit, clock });
+    const path = join(folder, 'lock');
+    const text = readFileSync(path, 'utf8');
+    await nodeFileSystem.remove(path);
+    await clock.pass(2000);
+    let found: string | undefined;
+    await until('the lock', () => {
+      void nodeFileSystem.readText(path).then((lock) => (found = lock?.text));
+      return found === text;
+    });
+    await journal.close();
+  });
+});
