@@ -54,6 +54,9 @@ const BOTH_WRITTEN = -1;
 export class Copies {
   /** Per batch: for its own entry and then for each source, where the first copy is, or BOTH_WRITTEN. */
   readonly #of = new Map<number, (number | undefined)[]>();
+  /** Those of the batch that was asked for last: most entries are of the same batch as the one before. */
+  #lastBatch = -1;
+  #last: (number | undefined)[] = [];
 
   /** Whether the entry of a batch is to be written at `position`, and notes that it is. */
   needsBatch(batch: number, position: number): boolean {
@@ -65,16 +68,23 @@ export class Copies {
   }
 
   #needs(batch: number, place: number, position: number): boolean {
-    let places = this.#of.get(batch);
-    if (!places) {
-      places = [];
-      this.#of.set(batch, places);
-    }
+    const places = batch === this.#lastBatch ? this.#last : this.#placesOf(batch);
     const first = places[place];
     if (first === BOTH_WRITTEN || (first !== undefined && position - first < APART)) return false;
     while (places.length < place) places.push(undefined);
     places[place] = first === undefined ? position : BOTH_WRITTEN;
     return true;
+  }
+
+  #placesOf(batch: number): (number | undefined)[] {
+    let places = this.#of.get(batch);
+    if (!places) {
+      places = [];
+      this.#of.set(batch, places);
+    }
+    this.#lastBatch = batch;
+    this.#last = places;
+    return places;
   }
 }
 

@@ -39,11 +39,7 @@ export async function plantFlow(settings: PlantSettings): Promise<FlowNode[]> {
   const whichRanges = nodeNamed(nodes, 'offset-index', '');
   whichRanges.wires = [['keep-plan']];
 
-  const added = [
-    ...asking(nodes),
-    ...answering(nodeNamed(nodes, 's3-range-in').id),
-    ...telling(batchOut.id),
-  ];
+  const added = [...asking(nodes), ...answering(nodeNamed(nodes, 's3-range-in').id), ...telling(batchOut.id)];
   const broker = nodeNamed(nodes, 'mqtt-broker').id;
   const probe = { id: 'probe', type: 'mqtt in', topic: PROBE_TOPIC, qos: '1', broker, inputs: 0, rh: 0 };
   // Without a place on the canvas Node-RED would take these for config nodes.

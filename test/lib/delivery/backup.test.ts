@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 
-import { Layout } from '../../../lib/layout';
 import fc from 'fast-check';
 
+import { Layout } from '../../../lib/layout';
 import { nextTurn, until } from '../../support/fake-clock';
 import { MemoryStore } from '../../support/memory-store';
 import { LAYOUT, MIB, thrownBy } from '../batch/support';
