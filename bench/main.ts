@@ -8,7 +8,7 @@ interface Bench {
   /** Whether it measures on the real broker and the real store. */
   services: boolean;
   what: string;
-  run: () => Promise<Record<string, unknown>>;
+  run: (options: { objects?: string }) => Promise<Record<string, unknown>>;
 }
 
 const BENCHES: Record<string, Bench> = {
@@ -32,12 +32,17 @@ const BENCHES: Record<string, Bench> = {
     what: 'one device and one record out of an object on a real Ceph RGW, against downloading the object',
     run: async () => (await import('./query.js')).query(),
   },
+  archive: {
+    services: true,
+    what: 'one device and one hour out of 10 million records of 30 days (--objects 1000), against downloading the day',
+    run: async (options) => (await import('./archive.js')).archive(options),
+  },
 };
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: 'boolean', default: false } },
+    options: { json: { type: 'boolean', default: false }, objects: { type: 'string' } },
   });
   const name = positionals[0] ?? '';
   const bench = BENCHES[name];
@@ -47,8 +52,9 @@ async function main(): Promise<number> {
     return 2;
   }
   if (bench.services && !process.env.S3_ENDPOINT) return withServices();
-  const result = await bench.run();
-  if (!values.json) console.table(result);
+  const { json, ...options } = values;
+  const result = await bench.run(options);
+  if (!json) console.table(result);
   console.log(JSON.stringify(result));
   return 0;
 }

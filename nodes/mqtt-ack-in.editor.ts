@@ -44,8 +44,12 @@
   }
 
   function isTopicFilter(filter: string): boolean {
-    const own = filter.replace(/^\$share\/[^#+/]+\//, '');
-    return own !== '' && /^(?:#|(?:\+|[^+#/]*)(?:\/(?:\+|[^+#/]*))*(?:\/#)?)$/.test(own);
+    const own = filter.replace(/^\$share\/[^#+/]+\/(?=.)/, '');
+    return (
+      own !== '' &&
+      !own.startsWith('$share/') &&
+      /^(?:#|(?:\+|[^+#/]*)(?:\/(?:\+|[^+#/]*))*(?:\/#)?)$/.test(own)
+    );
   }
 
   function prepareHints(node: AckIn): void {

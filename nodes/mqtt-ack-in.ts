@@ -41,7 +41,7 @@ const NODE_CLOSE_TIMEOUT = 15_000;
 const DEPLOY_WAIT = 1000;
 /** How long the broker of a removed node is waited for, ms. */
 const END_TIMEOUT = 5000;
-const SHARED = /^\$share\/[^#+/]+\/(.+)$/;
+const SHARE = '$share/';
 
 export = function (RED: NodeAPI): void {
   const deploys = new DeployWatch(RED);
@@ -161,7 +161,8 @@ function send(
   const message = mqttMessage(packet, messageId);
   try {
     message.payload = payloadAs(datatype, message.payload as Buffer, message);
-    node.send(isLocalBroker ? { ...message, _topic: message.topic } : message);
+    if (isLocalBroker) message._topic = message.topic;
+    node.send(message);
   } catch (error) {
     node.error(asError(error).message, message);
   }
@@ -190,7 +191,8 @@ function isLocal(node: BrokerNode | null): boolean {
 /** @throws BROKER_INVALID */
 function filterOf(topic: string | undefined): string {
   const filter = topic?.trim() ?? '';
-  if (filter !== '' && TopicFilter.parse(SHARED.exec(filter)?.[1] ?? filter)) return filter;
+  const own = filter.startsWith(SHARE) ? /^[^#+/]+\/(.+)$/.exec(filter.slice(SHARE.length))?.[1] : filter;
+  if (own !== undefined && own !== '' && TopicFilter.parse(own)) return filter;
   throw new S3BatchError(
     'BROKER_INVALID',
     `the topic "${filter}" is no MQTT topic filter: use levels, + and a trailing #, or $share/group/ before them`,

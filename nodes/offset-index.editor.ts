@@ -1,226 +1,207 @@
-(() => {
-  interface LevelRow {
-    level: string;
-    value: string;
-    valueType: string;
-  }
-  interface Properties {
-    name: string;
-    connection: string;
-    layout: string;
-    bucket: string;
-    bucketType: string;
-    key: string;
-    keyType: string;
-    levels: LevelRow[];
-    from: string;
-    fromType: string;
-    to: string;
-    toType: string;
-    series: string;
-    seriesType: string;
-    keyPrefix: string;
-    keyPrefixType: string;
-    planOnly: boolean;
-    dropDuplicates: boolean;
-    output: 'message' | 'objects';
-  }
-  type OffsetIndex = EditorNode & Properties;
-  type Typed = 'bucket' | 'key' | 'from' | 'to' | 'series' | 'keyPrefix';
+import { bindLabel, checked, chooseFirst, paletteName, settingsNode } from './common/dialogue.editor';
 
-  const TYPES = ['str', 'msg', 'flow', 'global', 'env', 'jsonata'] as const;
-  const TIME_TYPES = ['str', 'num', 'msg', 'flow', 'global', 'env', 'jsonata'] as const;
+interface LevelRow {
+  level: string;
+  value: string;
+  valueType: string;
+}
+interface Properties {
+  name: string;
+  connection: string;
+  layout: string;
+  bucket: string;
+  bucketType: string;
+  key: string;
+  keyType: string;
+  levels: LevelRow[];
+  from: string;
+  fromType: string;
+  to: string;
+  toType: string;
+  series: string;
+  seriesType: string;
+  keyPrefix: string;
+  keyPrefixType: string;
+  planOnly: boolean;
+  dropDuplicates: boolean;
+  output: 'message' | 'objects';
+}
+type OffsetIndex = EditorNode & Properties;
+type Typed = 'bucket' | 'key' | 'from' | 'to' | 'series' | 'keyPrefix';
 
-  /** Id of the node whose dialogue is open: its types are those in the form. */
-  let editing = '';
+const TYPES = ['str', 'msg', 'flow', 'global', 'env', 'jsonata'] as const;
+const TIME_TYPES = ['str', 'num', 'msg', 'flow', 'global', 'env', 'jsonata'] as const;
 
-  function typed(property: Typed) {
-    return function (
-      this: OffsetIndex,
-      value: string | undefined,
-      { label }: ValidationOptions,
-    ): true | string {
-      if (value === undefined || value === '') return true;
-      const inForm = editing === this.id ? $(`#node-input-${property}Type`).val() : undefined;
-      const type = typeof inForm === 'string' ? inForm : this[`${property}Type`];
-      return RED.utils.validateTypedProperty(value, type, {
-        label: label ?? this._(`offset-index.label.${property}`),
-      });
-    };
-  }
+/** Id of the node whose dialogue is open: its types are those in the form. */
+let editing = '';
 
-  /** Makes a click on a typed input's label go to the field that is shown in its place. */
-  function bindLabel(input: JQuery): void {
-    const shown = `${input.attr('id') ?? ''}-shown`;
-    input.next('.red-ui-typedInput-container').find('.red-ui-typedInput-input').attr('id', shown);
-    $(`label[for="${input.attr('id') ?? ''}"]`).attr('for', shown);
-  }
-
-  /** Names of the levels in the topic pattern of a layout. */
-  function levelNames(layout: string): string[] {
-    const chosen = RED.nodes.node(layout) as { topic?: string } | null;
-    return RED.nodes.getType('archive-layout')?.levelNames(chosen?.topic ?? '') ?? [];
-  }
-
-  /** Marks the levels that the chosen layout does not have. */
-  function checkLevels(node: OffsetIndex): void {
-    const names = levelNames(String($('#node-input-layout').val()));
-    $('#offset-index-levels .offset-index-level').each((_index, element) => {
-      const input = $(element);
-      const isRight = input.val() === '' || names.includes(String(input.val()).trim());
-      input.toggleClass('input-error', !isRight);
-      input.attr('title', isRight ? null : node._('offset-index.invalid.levels'));
+function typed(property: Typed) {
+  return function (
+    this: OffsetIndex,
+    value: string | undefined,
+    { label }: ValidationOptions,
+  ): true | string {
+    if (value === undefined || value === '') return true;
+    const inForm = editing === this.id ? $(`#node-input-${property}Type`).val() : undefined;
+    const type = typeof inForm === 'string' ? inForm : this[`${property}Type`];
+    return RED.utils.validateTypedProperty(value, type, {
+      label: label ?? this._(`offset-index.label.${property}`),
     });
-  }
+  };
+}
 
-  function prepareLevels(node: OffsetIndex): void {
-    const list = $('#offset-index-levels');
-    list.editableList<Partial<LevelRow>>({
-      addItem: (row, _index, { level = '', value = '', valueType = 'str' }) => {
-        const name = $('<input type="text" class="offset-index-level" list="offset-index-level-names">')
-          .attr('spellcheck', 'false')
-          .attr('placeholder', node._('offset-index.placeholder.level'))
-          .attr('aria-label', node._('offset-index.label.level'))
-          .val(level)
-          .on('input', () => {
-            checkLevels(node);
-          });
-        const wanted = $('<input type="text" class="offset-index-value" style="width: 100%">');
-        row.addClass('s3-batch-row').append(name, '<span>=</span>', wanted);
-        wanted.typedInput({ default: 'str', types: [...TYPES] });
-        wanted.typedInput('type', valueType);
-        wanted.typedInput('value', value);
-        const shown = row.find('.red-ui-typedInput-input');
-        shown.attr('aria-label', node._('offset-index.label.value'));
-      },
-      removable: true,
-      height: 'auto',
-    });
-    for (const row of Array.isArray(node.levels) ? node.levels : []) list.editableList('addItem', row);
-  }
+/** Names of the levels in the topic pattern of a layout. */
+function levelNames(layout: string): string[] {
+  const chosen = RED.nodes.node(layout) as { topic?: string } | null;
+  return RED.nodes.getType('archive-layout')?.levelNames(chosen?.topic ?? '') ?? [];
+}
 
-  /** Offers the level names of the layout that is chosen. */
-  function followLayout(node: OffsetIndex): void {
-    const names = levelNames(String($('#node-input-layout').val()));
-    checkLevels(node);
-    const options = $('#offset-index-level-names').empty();
-    const hint = $('#offset-index-levels-hint').empty();
-    if (names.length === 0) {
-      hint.text(node._('offset-index.hint.noLevels'));
-      return;
-    }
-    hint.text(`${node._('offset-index.hint.levels')} `);
-    for (const name of names) {
-      $('<option>').val(name).appendTo(options);
-      hint.append($('<code>').text(name), ' ');
-    }
-  }
-
-  function readLevels(): LevelRow[] {
-    const rows = $('#offset-index-levels').editableList('items').toArray();
-    return rows
-      .map((element) => {
-        const value = $(element).find('.offset-index-value');
-        return {
-          level: String($(element).find('.offset-index-level').val()).trim(),
-          value: value.typedInput('value'),
-          valueType: value.typedInput('type'),
-        };
-      })
-      .filter(({ level }) => level !== '');
-  }
-
-  /** A chosen connection or layout must be there and right itself. */
-  function settingsNode(property: 'connection' | 'layout', { isNeeded }: { isNeeded: boolean }) {
-    return function (this: OffsetIndex, id: string | undefined, { label }: ValidationOptions): true | string {
-      const chosen = id && id !== '_ADD_' ? RED.nodes.node(id) : undefined;
-      if (chosen === undefined ? !isNeeded : chosen && chosen.valid !== false) return true;
-      const problem = chosen === undefined ? 'blank' : chosen ? 'wrong' : 'gone';
-      return `${label ?? this._(`offset-index.label.${property}`)}: ${this._(`offset-index.invalid.${problem}`)}`;
-    };
-  }
-
-  RED.nodes.registerType<Properties>('offset-index', {
-    category: 's3 batch',
-    color: '#a9d8cd',
-    icon: 'offset-index.svg',
-    inputs: 1,
-    outputs: 1,
-    paletteLabel: 'offset index',
-    defaults: {
-      name: { value: '' },
-      connection: {
-        value: '',
-        type: 's3-connection',
-        validate: settingsNode('connection', { isNeeded: true }),
-      },
-      layout: { value: '', type: 'archive-layout', validate: settingsNode('layout', { isNeeded: false }) },
-      bucket: { value: 'bucket', validate: typed('bucket') },
-      bucketType: { value: 'msg' },
-      key: { value: 'key', validate: typed('key') },
-      keyType: { value: 'msg' },
-      levels: {
-        value: [],
-        validate(rows: LevelRow[] | undefined, { label }) {
-          const names = levelNames(this.layout);
-          if (rows?.every(({ level }) => names.includes(level)) ?? true) return true;
-          return `${label ?? this._('offset-index.label.levels')}: ${this._('offset-index.invalid.levels')}`;
-        },
-      },
-      from: { value: 'from', validate: typed('from') },
-      fromType: { value: 'msg' },
-      to: { value: 'to', validate: typed('to') },
-      toType: { value: 'msg' },
-      series: { value: '', validate: typed('series') },
-      seriesType: { value: 'str' },
-      keyPrefix: { value: '', validate: typed('keyPrefix') },
-      keyPrefixType: { value: 'str' },
-      planOnly: { value: false },
-      dropDuplicates: { value: false },
-      output: { value: 'message' },
-    },
-    label() {
-      return this.name || 'offset-index';
-    },
-    labelStyle() {
-      return this.name ? 'node_label_italic' : '';
-    },
-    outputLabels() {
-      return this._('offset-index.output');
-    },
-    oneditprepare() {
-      editing = this.id;
-      for (const property of ['bucket', 'key', 'from', 'to', 'series', 'keyPrefix'] as const) {
-        const input = $(`#node-input-${property}`);
-        const isTime = property === 'from' || property === 'to';
-        input.typedInput({
-          default: 'str',
-          types: isTime ? [...TIME_TYPES] : [...TYPES],
-          typeField: $(`#node-input-${property}Type`),
-        });
-        bindLabel(input);
-      }
-      prepareLevels(this);
-      $('#node-input-layout').on('change', () => {
-        followLayout(this);
-      });
-      followLayout(this);
-      const output = $('#node-input-output');
-      if (!output.val()) output.val('message');
-      const planOnly = $('#node-input-planOnly');
-      planOnly.on('change', () => {
-        $('.offset-index-output').toggle(planOnly.prop('checked') !== true);
-      });
-    },
-    oneditsave() {
-      this.levels = readLevels();
-      editing = '';
-    },
-    oneditcancel() {
-      editing = '';
-    },
-    oneditdelete() {
-      editing = '';
-    },
+/** Marks the levels that the chosen layout does not have. */
+function checkLevels(node: OffsetIndex): void {
+  const names = levelNames(String($('#node-input-layout').val()));
+  $('#offset-index-levels .offset-index-level').each((_index, element) => {
+    const input = $(element);
+    const isRight = input.val() === '' || names.includes(String(input.val()).trim());
+    input.toggleClass('input-error', !isRight);
+    input.attr('title', isRight ? null : node._('offset-index.invalid.levels'));
   });
-})();
+}
+
+function prepareLevels(node: OffsetIndex): void {
+  const list = $('#offset-index-levels');
+  list.editableList<Partial<LevelRow>>({
+    addItem: (row, _index, { level = '', value = '', valueType = 'str' }) => {
+      const name = $('<input type="text" class="offset-index-level" list="offset-index-level-names">')
+        .attr('spellcheck', 'false')
+        .attr('placeholder', node._('offset-index.placeholder.level'))
+        .attr('aria-label', node._('offset-index.label.level'))
+        .val(level)
+        .on('input', () => {
+          checkLevels(node);
+        });
+      const wanted = $('<input type="text" class="offset-index-value" style="width: 100%">');
+      row.addClass('s3-batch-row').append(name, '<span>=</span>', wanted);
+      wanted.typedInput({ default: 'str', types: [...TYPES] });
+      wanted.typedInput('type', valueType);
+      wanted.typedInput('value', value);
+      const shown = row.find('.red-ui-typedInput-input');
+      shown.attr('aria-label', node._('offset-index.label.value'));
+    },
+    removable: true,
+    height: 'auto',
+  });
+  for (const row of Array.isArray(node.levels) ? node.levels : []) list.editableList('addItem', row);
+}
+
+/** Offers the level names of the layout that is chosen. */
+function followLayout(node: OffsetIndex): void {
+  const names = levelNames(String($('#node-input-layout').val()));
+  checkLevels(node);
+  const options = $('#offset-index-level-names').empty();
+  const hint = $('#offset-index-levels-hint').empty();
+  if (names.length === 0) {
+    hint.text(node._('offset-index.hint.noLevels'));
+    return;
+  }
+  hint.text(`${node._('offset-index.hint.levels')} `);
+  for (const name of names) {
+    $('<option>').val(name).appendTo(options);
+    hint.append($('<code>').text(name), ' ');
+  }
+}
+
+function readLevels(): LevelRow[] {
+  const rows = $('#offset-index-levels').editableList('items').toArray();
+  return rows
+    .map((element) => {
+      const value = $(element).find('.offset-index-value');
+      return {
+        level: String($(element).find('.offset-index-level').val()).trim(),
+        value: value.typedInput('value'),
+        valueType: value.typedInput('type'),
+      };
+    })
+    .filter(({ level }) => level !== '');
+}
+
+RED.nodes.registerType<Properties>('offset-index', {
+  category: 's3 batch',
+  color: '#a9d8cd',
+  icon: 'offset-index.svg',
+  inputs: 1,
+  outputs: 1,
+  paletteLabel: paletteName('offset-index'),
+  defaults: {
+    name: { value: '' },
+    connection: {
+      value: '',
+      type: 's3-connection',
+      validate: settingsNode('connection', { isNeeded: true }),
+    },
+    layout: { value: '', type: 'archive-layout', validate: settingsNode('layout', { isNeeded: false }) },
+    bucket: { value: 'bucket', validate: typed('bucket') },
+    bucketType: { value: 'msg' },
+    key: { value: 'key', validate: typed('key') },
+    keyType: { value: 'msg' },
+    levels: {
+      value: [],
+      validate: checked('levels', (rows: LevelRow[], { layout }: OffsetIndex) => {
+        const names = levelNames(layout);
+        return rows.every(({ level }) => names.includes(level)) ? undefined : 'levels';
+      }),
+    },
+    from: { value: 'from', validate: typed('from') },
+    fromType: { value: 'msg' },
+    to: { value: 'to', validate: typed('to') },
+    toType: { value: 'msg' },
+    series: { value: '', validate: typed('series') },
+    seriesType: { value: 'str' },
+    keyPrefix: { value: '', validate: typed('keyPrefix') },
+    keyPrefixType: { value: 'str' },
+    planOnly: { value: false },
+    dropDuplicates: { value: false },
+    output: { value: 'message' },
+  },
+  label() {
+    return this.name || 'offset-index';
+  },
+  labelStyle() {
+    return this.name ? 'node_label_italic' : '';
+  },
+  outputLabels() {
+    return this._('offset-index.output');
+  },
+  oneditprepare() {
+    editing = this.id;
+    for (const property of ['bucket', 'key', 'from', 'to', 'series', 'keyPrefix'] as const) {
+      const input = $(`#node-input-${property}`);
+      const isTime = property === 'from' || property === 'to';
+      input.typedInput({
+        default: 'str',
+        types: isTime ? [...TIME_TYPES] : [...TYPES],
+        typeField: $(`#node-input-${property}Type`),
+      });
+      bindLabel(input);
+    }
+    prepareLevels(this);
+    $('#node-input-layout').on('change', () => {
+      followLayout(this);
+    });
+    followLayout(this);
+    chooseFirst({ output: 'message' });
+    const planOnly = $('#node-input-planOnly');
+    planOnly.on('change', () => {
+      $('.offset-index-output').toggle(planOnly.prop('checked') !== true);
+    });
+  },
+  oneditsave() {
+    this.levels = readLevels();
+    editing = '';
+  },
+  oneditcancel() {
+    editing = '';
+  },
+  oneditdelete() {
+    editing = '';
+  },
+});

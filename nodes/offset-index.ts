@@ -3,6 +3,7 @@ import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { S3BatchError } from '../lib/errors';
 import type { Layout } from '../lib/layout';
 import {
+  attributeCacheOf,
   counted,
   findObject,
   findObjects,
@@ -15,7 +16,9 @@ import {
   type Traffic,
 } from '../lib/query';
 import { safeDone } from './common/done';
+import { errorStatus } from './common/error-status';
 import { evaluate } from './common/evaluate';
+import { FlowPace } from './common/flow-pace';
 import { checkQuery, mergeLevels, objectNameOf, type QueryInput, queryOf } from './common/query-input';
 import { asError, type Done, layoutOf, type Send, storeOf } from './common/types';
 
@@ -58,6 +61,8 @@ interface Plan {
   download: number;
 }
 
+/** Objects that the flow may have at work; each brings an entry for each of its wanted records. */
+const OBJECTS_AHEAD = 16;
 /** How often the status follows a running query, ms. */
 const PROGRESS_EVERY = 500;
 
@@ -89,7 +94,8 @@ export = function (RED: NodeAPI): void {
 
     const answer = async (message: NodeMessage, send: Send): Promise<void> => {
       const traffic = noTraffic();
-      const store = counted(storeOf(RED, config.connection), traffic);
+      const ownStore = storeOf(RED, config.connection);
+      const store = counted(ownStore, traffic);
       const layout = layoutOf(RED, config.layout);
       const query = checkQuery(await inputOf(message), layout);
       const objectName =
@@ -109,6 +115,7 @@ export = function (RED: NodeAPI): void {
       }, PROGRESS_EVERY);
       const options = {
         signal: closing.signal,
+        cache: attributeCacheOf(ownStore),
         dropDuplicates: config.dropDuplicates === true,
         planOnly: config.planOnly,
       };
@@ -149,18 +156,31 @@ export = function (RED: NodeAPI): void {
       const separate = config.output === 'objects' && !config.planOnly;
       const id = RED.util.generateId();
       let sent = 0;
-      for await (const object of objects) {
-        const requests = planRequests([object]);
-        toFetch.requests += requests.length;
-        toFetch.bytes += requests.reduce((sum, { span }) => sum + span.length, 0);
-        download += object.size;
-        if (separate)
-          send({
-            ...message,
-            payload: { objects: [object] },
-            parts: { id, index: sent++, type: 'array', ...nested(message) },
-          });
-        else if (!config.planOnly) found.push(object);
+      const pace = new FlowPace(RED.hooks, {
+        node: this.id,
+        message: message._msgid ?? '',
+        sequence: id,
+        most: separate ? OBJECTS_AHEAD : 0,
+        signal: closing.signal,
+      });
+      try {
+        for await (const object of objects) {
+          const requests = planRequests([object]);
+          toFetch.requests += requests.length;
+          toFetch.bytes += requests.reduce((sum, { span }) => sum + span.length, 0);
+          download += object.size;
+          if (separate) {
+            send({
+              ...message,
+              payload: { objects: [object] },
+              parts: { id, index: sent++, type: 'array', ...nested(message) },
+            });
+            const pause = pace.sent();
+            if (pause) await pause;
+          } else if (!config.planOnly) found.push(object);
+        }
+      } finally {
+        pace.stop();
       }
       const { records, candidates, duplicates, failed, ...counts } = progress;
       const plan: Plan = {
@@ -190,8 +210,7 @@ export = function (RED: NodeAPI): void {
         },
         (error: unknown) => {
           // The status is by now that of the node's successor.
-          if (!closing.signal.aborted)
-            this.status({ fill: 'red', shape: 'ring', text: asError(error).message.slice(0, 120) });
+          if (!closing.signal.aborted) this.status(errorStatus(asError(error)));
           done(asError(error));
         },
       );

@@ -1,5 +1,3 @@
-import { isUtf8 } from 'node:buffer';
-
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 
 import { DEFAULT_MAX_BLOCK } from '../lib/object';
@@ -15,32 +13,52 @@ import {
   noTraffic,
   type ObjectMatch,
   requestsOf,
+  turnEvery,
 } from '../lib/query';
 import type { ObjectStore } from '../lib/store/object-store';
 import { safeDone } from './common/done';
+import { errorStatus } from './common/error-status';
+import { FlowPace } from './common/flow-pace';
+import { InSequence } from './common/in-sequence';
+import { type PayloadType, recordMembers } from './common/record-message';
 import { type ReadInput, readInputOf } from './common/read-input';
 import { asError, bytesText, type Done, numberOf, type Send, storeOf } from './common/types';
 
 interface Config extends NodeDef {
   connection: string;
   /** A flow that was written by hand may lack settings. */
-  payload?: 'auto' | 'buffer' | 'string' | 'json';
+  payload?: PayloadType;
   output?: 'messages' | 'array';
   dropDuplicates?: boolean;
   gap: string | number;
   parallel: string | number;
+  /** Most messages that the flow has at work; 0: any number. */
+  ahead?: string | number;
 }
 
-/** Records sent in one turn of the event loop. */
+/** Records put into an array in one turn of the event loop. */
 const RECORDS_A_TURN = 100;
+const DEFAULT_AHEAD = 1000;
 /** How often the status follows, ms. */
 const PROGRESS_EVERY = 500;
+
+/** Takes records as they come, and makes messages of them. */
+interface Emitter {
+  /** When to go on, unless it is at once. */
+  record(record: FetchedRecord): Promise<void> | undefined;
+  end(more: object): void;
+  isWaiting(): boolean;
+  stop(): void;
+}
 
 export = function (RED: NodeAPI): void {
   function S3RangeInNode(this: Node, config: Config): void {
     RED.nodes.createNode(this, config);
     const closing = new AbortController();
     const { signal } = closing;
+
+    const inSequence = new InSequence();
+    const payloadType = config.payload ?? 'auto';
 
     const read = async (message: NodeMessage, send: Send): Promise<void> => {
       const traffic = noTraffic();
@@ -54,6 +72,11 @@ export = function (RED: NodeAPI): void {
       const objects = input.kind === 'matches' ? input.objects : [await wholeObject(store, input, signal)];
       const total = objects.reduce((sum, object) => sum + countEntries(object), 0);
       const progress = { duplicates: 0 };
+      const dropDuplicates = config.dropDuplicates === true;
+      const emit =
+        config.output === 'array'
+          ? collect(message, send)
+          : spread(message, send, dropDuplicates ? undefined : total);
       let count = 0;
       const show = setInterval(() => {
         const values = {
@@ -61,29 +84,25 @@ export = function (RED: NodeAPI): void {
           total: text(total),
           bytes: bytesText(traffic.bytes),
         };
-        this.status({ fill: 'blue', shape: 'dot', text: RED._('s3-range-in.status.reading', values) });
+        const state = emit.isWaiting() ? 'waiting' : 'reading';
+        this.status({ fill: 'blue', shape: 'dot', text: RED._(`s3-range-in.status.${state}`, values) });
       }, PROGRESS_EVERY);
       try {
         const merge = { ...DEFAULT_MERGE, gap: numberOf(config.gap, 1024) * 1024 };
         const parallel = Math.max(1, numberOf(config.parallel, 8));
-        const dropDuplicates = config.dropDuplicates === true;
-        const emit =
-          config.output === 'array'
-            ? collect(message, send)
-            : spread(message, send, dropDuplicates ? undefined : total);
         const options = { merge, parallel, signal, dropDuplicates, progress };
         for await (const records of fetchRecords(store, objects, options)) {
-          for (let at = 0; at < records.length; at += RECORDS_A_TURN) {
-            const turn = records.slice(at, at + RECORDS_A_TURN);
-            emit.records(turn);
-            count += turn.length;
+          for (const record of records) {
+            const pause = emit.record(record);
+            count++;
             // The flow gets its turn, and its memory back, before more is read.
-            await new Promise(setImmediate);
+            if (pause) await pause;
           }
         }
         emit.end(dropDuplicates ? { duplicates: progress.duplicates } : {});
       } finally {
         clearInterval(show);
+        emit.stop();
       }
       const done = progress.duplicates > 0 ? 'doneOnce' : 'done';
       const values = {
@@ -103,19 +122,26 @@ export = function (RED: NodeAPI): void {
      * One message a record, with what `join` needs to put the sequence together.
      * @param count of the records, where it is known; else the last message tells it, which is held until the end
      */
-    const spread = (message: NodeMessage, send: Send, count: number | undefined) => {
+    const spread = (message: NodeMessage, send: Send, count: number | undefined): Emitter => {
       const id = RED.util.generateId();
       const outer = message.parts === undefined ? {} : { parts: message.parts };
       const rest = { ...message };
       delete rest.payload;
       delete rest.parts;
+      const pace = new FlowPace(RED.hooks, {
+        node: this.id,
+        message: message._msgid ?? '',
+        sequence: id,
+        most: Math.max(0, numberOf(config.ahead, DEFAULT_AHEAD)),
+        signal,
+      });
       let index = 0;
       let held: FetchedRecord | undefined;
       const sendRecord = (record: FetchedRecord, known: { count?: number }, more: object = {}): void => {
         send({
           // Each message may be changed by the flow, and must not change the others.
           ...RED.util.cloneMessage(rest),
-          ...recordMembers(record),
+          ...recordMembers(record, payloadType),
           bucket: record.object.bucket,
           object: record.object.key,
           ...more,
@@ -123,52 +149,55 @@ export = function (RED: NodeAPI): void {
         });
       };
       return {
-        records: (records: readonly FetchedRecord[]): void => {
-          for (const record of records) {
-            if (count !== undefined) sendRecord(record, { count });
-            else {
-              if (held) sendRecord(held, {});
-              held = record;
-            }
+        record: (record) => {
+          if (count !== undefined) sendRecord(record, { count });
+          else {
+            if (held) sendRecord(held, {});
+            held = record;
           }
+          return pace.sent();
         },
-        end: (more: object): void => {
+        end: (more) => {
           if (held) sendRecord(held, { count: index + 1 }, more);
+        },
+        isWaiting: () => pace.isWaiting,
+        stop: () => {
+          pace.stop();
         },
       };
     };
 
     /** One message with all records. */
-    const collect = (message: NodeMessage, send: Send) => {
+    const collect = (message: NodeMessage, send: Send): Emitter => {
       const all: object[] = [];
+      const turn = turnEvery(RECORDS_A_TURN);
       return {
-        records: (records: readonly FetchedRecord[]): void => {
-          for (const record of records) all.push(recordMembers(record));
+        record: (record) => {
+          all.push(recordMembers(record, payloadType));
+          return turn();
         },
-        end: (more: object): void => {
+        end: (more) => {
           send({ ...message, ...more, payload: all });
         },
+        isWaiting: () => false,
+        stop: () => undefined,
       };
     };
 
-    const recordMembers = (record: FetchedRecord): NodeMessage => ({
-      topic: record.topic,
-      payload: payloadAs(config.payload ?? 'auto', record.payload),
-      time: record.time,
-      key: record.key,
-      series: record.series,
-    });
-
     this.on('input', (message: NodeMessage, send: Send, nodeDone: Done) => {
       const done = safeDone(this, nodeDone);
-      read(message, send).then(
+      // The messages of one question go on in their order, and their records are not all in memory at once.
+      const work = inSequence.run(message._msgid ?? '', async () => {
+        if (signal.aborted) throw new S3BatchError('ABORTED', 'the node was closed before it read this');
+        await read(message, send);
+      });
+      work.then(
         () => {
           done();
         },
         (error: unknown) => {
           // The status is by now that of the node's successor.
-          if (!signal.aborted)
-            this.status({ fill: 'red', shape: 'ring', text: asError(error).message.slice(0, 120) });
+          if (!signal.aborted) this.status(errorStatus(asError(error)));
           done(asError(error));
         },
       );
@@ -212,23 +241,6 @@ async function rangeMessage(
 
 function countEntries(object: ObjectMatch): number {
   return object.blocks.reduce((sum, block) => sum + block.entries.length, 0);
-}
-
-/**
- * The payload as the dialogue wants it. `json` and `auto` leave text that is no JSON as text, and `auto` leaves bytes
- * that are no text as a Buffer, so nothing is ever lost to a wrong choice. A Buffer is the record's own, since the
- * flow may keep it or write to it.
- */
-function payloadAs(type: NonNullable<Config['payload']>, bytes: Buffer): unknown {
-  if (type === 'buffer') return Buffer.from(bytes);
-  if (type === 'auto' && !isUtf8(bytes)) return Buffer.from(bytes);
-  const content = bytes.toString('utf8');
-  if (type === 'string') return content;
-  try {
-    return JSON.parse(content) as unknown;
-  } catch {
-    return content;
-  }
 }
 
 function text(value: number): string {

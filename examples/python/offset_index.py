@@ -208,6 +208,8 @@ class S3Bucket:
         except ClientError as error:
             raise self._refusal(error, key) from error
         except BotoCoreError as error:
+            if key and "more than 100 headers" in str(getattr(error, "kwargs", {}).get("error")):
+                raise TooLarge("the object has more attributes than Python's http.client takes") from error
             raise StoreError("%s cannot be asked: %s" % (self._where(), error)) from error
 
     def _where(self) -> str:

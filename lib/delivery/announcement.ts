@@ -1,5 +1,5 @@
-import { S3BatchError } from '../errors';
 import { crc32c } from '../crc32c';
+import { S3BatchError } from '../errors';
 import { DIGEST_LENGTH } from './digest';
 
 /** Most bytes of a control message: the least that a broker in wide use takes. */

@@ -85,9 +85,8 @@ export class BackupBook {
 
   /** @returns false when it had been announced already, and need not be held */
   addMessage(now: number, digest: Buffer, topic: string, payload: Buffer, arrival: number): boolean {
-    const announced = this.#waiting.oldest(highOf(digest, 0), lowOf(digest, 0));
+    const announced = this.#waiting.take(highOf(digest, 0), lowOf(digest, 0));
     if (announced !== undefined) {
-      this.#waiting.remove(announced);
       this.#finish(announced);
       this.settle();
       return false;
@@ -109,12 +108,11 @@ export class BackupBook {
     let unknown = 0;
     const early = Buffer.allocUnsafe(digests.length);
     for (let at = 0; at < digests.length; at += DIGEST_LENGTH) {
-      const id = this.#held.oldest(highOf(digests, at), lowOf(digests, at));
+      const id = this.#held.take(highOf(digests, at), lowOf(digests, at));
       if (id === undefined) {
         digests.copy(early, DIGEST_LENGTH * unknown++, at, at + DIGEST_LENGTH);
         continue;
       }
-      this.#held.remove(id);
       this.heldBytes -= this.#lengthOf(id);
       this.#finish(id);
       announced++;
@@ -237,13 +235,12 @@ export class BackupBook {
     const row = id % PAGE_ROWS;
     const isHeld = page.state[row] === RowState.HELD;
     const others = isHeld ? this.#waiting : this.#held;
-    const match = others.oldest(page.high[row] ?? 0, page.low[row] ?? 0);
+    const match = others.take(page.high[row] ?? 0, page.low[row] ?? 0);
     if (match === undefined) {
       if (isHeld) this.heldBytes += page.length(row);
       (isHeld ? this.#held : this.#waiting).add(id);
       return;
     }
-    others.remove(match);
     if (!isHeld) this.heldBytes -= this.#lengthOf(match);
     this.#finish(match);
     this.#finish(id);

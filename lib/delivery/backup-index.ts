@@ -50,11 +50,16 @@ export class DigestIndex {
     if (used > table.length * 0.7) this.#resize(number, table.length * 2);
   }
 
-  /** The oldest row with a digest. */
-  oldest(high: number, low: number): number | undefined {
-    const table = this.#table(high >>> 24);
-    const youngest = table[this.#find(table, high, low)] ?? EMPTY;
-    return youngest === EMPTY ? undefined : this.#next(youngest);
+  /** Takes the oldest row with a digest out; undefined when there is none. */
+  take(high: number, low: number): number | undefined {
+    const number = high >>> 24;
+    const table = this.#table(number);
+    const slot = this.#find(table, high, low);
+    const youngest = table[slot] ?? EMPTY;
+    if (youngest === EMPTY) return undefined;
+    const oldest = this.#next(youngest);
+    this.#takeAfter(number, slot, youngest, oldest);
+    return oldest;
   }
 
   /** Takes a row out that is in it. The oldest of its digest takes no time; any other has to be looked for. */
@@ -65,13 +70,18 @@ export class DigestIndex {
     const number = high >>> 24;
     const table = this.#table(number);
     const slot = this.#find(table, high, low);
-    const youngest = table[slot] ?? EMPTY;
+    let before = table[slot] ?? EMPTY;
+    while (this.#next(before) !== id) before = this.#next(before);
+    this.#takeAfter(number, slot, before, id);
+  }
+
+  /** Takes the row `id` out, which comes after `before` in the ring of a slot. */
+  #takeAfter(number: number, slot: number, before: number, id: number): void {
+    const table = this.#table(number);
     this.size--;
-    if (this.#next(id) !== id) {
-      let before = youngest;
-      while (this.#next(before) !== id) before = this.#next(before);
+    if (before !== id) {
       this.#pages.get(before).next[before % PAGE_ROWS] = this.#next(id);
-      if (id === youngest) table[slot] = before;
+      if (table[slot] === id) table[slot] = before;
       return;
     }
     this.#vacate(table, slot);

@@ -1,6 +1,6 @@
 import { BatchWriter, type BatchWriterSettings, type SealedBatch, type StoredObject } from '../batch';
 import type { Clock, Timer } from '../clock';
-import { S3BatchError } from '../errors';
+import { messageOf, S3BatchError } from '../errors';
 import { guarded } from '../guarded';
 import type { BackupBook, Overdue } from './backup-book';
 import type { BackupEvents } from './backup-settings';
@@ -144,8 +144,9 @@ export class BackupUploads {
       isMore = this.#book.handOver(until, A_TURN, (message) => {
         this.#upload(message);
       });
-    } catch {
+    } catch (error) {
       // The writer has no room, and tells why; it is tried again when something is stored, or then.
+      if (!(error instanceof S3BatchError)) process.emitWarning(messageOf(error));
       this.arm(TRY_AGAIN);
       return;
     }

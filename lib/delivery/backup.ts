@@ -7,10 +7,10 @@ import { S3BatchError } from '../errors';
 import { guarded } from '../guarded';
 import type { Damage, RecoveredBatch } from '../journal';
 import { Placement } from '../layout';
-import { DEFAULT_MAX_BLOCK, toLine } from '../object';
 import { parseAnnouncement } from './announcement';
 import { BackupBook, WAITING_MEMORY } from './backup-book';
 import { KnownAnnouncements } from './backup-known';
+import { checkSize, checkStoredSize, memoryFull, uploadMemory } from './backup-limits';
 import { describeSlice, KNOWN_ANNOUNCEMENTS, lastOpened, onDiskIn, recover } from './backup-recovery';
 import type { BackupEvents, BackupLedger, BackupSettings } from './backup-settings';
 import { BackupUploads } from './backup-uploads';
@@ -20,11 +20,6 @@ import { DIGEST_LENGTH, writeDigest } from './digest';
 const AFTER_START = 60_000;
 /** Bytes that may be allocated at once for a message besides its own. */
 const STEP = 32 * 1024;
-/** Longest topic that MQTT has, in bytes. */
-const MAX_TOPIC = 65_535;
-/** A JSON string has at most so many bytes for one of its text. */
-const MAX_GROWTH = 6;
-
 /**
  * Keeps every message that it receives until it is announced that an object in the store has it; what nobody announces
  * in time it stores itself. Nothing is lost unless this and the converter fail within one timeout; messages may be
@@ -133,7 +128,7 @@ export class Backup {
     if (!isControl) this.#counts.received++;
     try {
       if (this.#closed) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
-      checkSize(topic, payload, this.#mostBytes);
+      checkSize(topic, payload.length, this.#settings.memory);
       // An announcement makes room.
       if (!isControl || this.#early) this.#checkRoom(topic.length + payload.length);
       if (this.#early) {
@@ -157,6 +152,7 @@ export class Backup {
     const old = this.#settings;
     this.#settings = settings;
     this.#book.timeout = settings.timeout;
+    this.#uploads.notBefore = Math.min(this.#uploads.notBefore, this.#now + settings.timeout);
     this.#uploads.configure(writerSettings(settings));
     if (old.journal?.folder !== settings.journal?.folder) this.#changeJournal(settings.journal);
     else if (settings.journal) this.#journal?.changeSettings(settings.journal);
@@ -189,6 +185,8 @@ export class Backup {
     await this.opened;
     await this.#uploads.close(ms);
     this.#book.settle();
+    // A node that is gone leaves nothing behind.
+    if (this.#uploads.allIsDue && this.openRecords === 0) this.#known.useJournal(undefined);
     await this.#journal?.end();
   }
 
@@ -216,11 +214,6 @@ export class Backup {
     return Math.floor(
       Math.min(memory / 4 - this.#book.waiting * WAITING_MEMORY, memory - this.#memory) / WAITING_MEMORY,
     );
-  }
-
-  /** Most bytes of a message: what is uploaded may have half of the memory. */
-  get #mostBytes(): number {
-    return Math.min(this.#settings.memory / 2, DEFAULT_MAX_BLOCK);
   }
 
   #countRefused(isControl: boolean): void {
@@ -254,7 +247,7 @@ export class Backup {
   #hold(now: number, topic: string, payload: Buffer, arrival: number): void {
     const placement = this.#placement;
     this.#settings.writer.layout.resolve(topic, payload, arrival, placement);
-    this.#checkStoredSize(placement);
+    checkStoredSize(placement, this.#settings.writer.framing, this.#settings.memory);
     writeDigest(topic, placement.bytes, this.#digest, 0);
     if (!this.#book.addMessage(now, this.#digest, topic, payload, arrival)) this.#counts.announced++;
   }
@@ -282,26 +275,7 @@ export class Backup {
     const { memory } = this.#settings;
     const used = this.#memory;
     if (used + length + STEP <= memory) return;
-    const cause = this.uploads.error ?? this.journalError;
-    throw new S3BatchError(
-      'MEMORY_FULL',
-      `what is held takes ${used} of ${memory} bytes: ` +
-        (cause
-          ? cause.message
-          : 'announcements come later than messages fill the memory; raise the memory limit'),
-      { cause },
-    );
-  }
-
-  /** It must fit as it will be stored, however long that is put off. */
-  #checkStoredSize({ bytes, json, lineBreaks, topic }: Placement): void {
-    if (bytes.length <= this.#mostBytes / MAX_GROWTH) return;
-    const { framing } = this.#settings.writer;
-    checkSize(
-      topic.topic,
-      framing === 'newline' ? toLine(bytes, json, lineBreaks).body : bytes,
-      this.#mostBytes - 4,
-    );
+    throw memoryFull(used, memory, this.uploads.error ?? this.journalError);
   }
 
   #openSlice(opened: number): ReturnType<typeof onDiskIn> | undefined {
@@ -388,16 +362,6 @@ export class Backup {
   }
 }
 
-/** What is uploaded may have half of the memory. */
 function writerSettings({ writer, memory }: BackupSettings): BatchWriterSettings {
-  return { ...writer, memory: memory / 2 };
-}
-
-function checkSize(topic: string, payload: Buffer, most: number): void {
-  if (topic.length <= MAX_TOPIC && payload.length <= most) return;
-  throw new S3BatchError(
-    'MESSAGE_TOO_LARGE',
-    `the message takes ${payload.length} bytes, more than the ${Math.floor(most)} that the backup could store: ` +
-      'raise the memory limit, or send it in parts',
-  );
+  return { ...writer, memory: uploadMemory(memory) };
 }

@@ -1,6 +1,5 @@
 /** What no JSON text can do without. Trying to parse any other text would cost an exception each. */
-const MAY_BE_JSON =
-  /^[ \t\n\r]*(?:\{[^]*\}|\[[^]*\]|"[^]*"|-?[0-9][0-9.eE+-]*|true|false|null)[ \t\n\r]*$/;
+const MAY_BE_JSON = /^[ \t\n\r]*(?:\{[^]*\}|\[[^]*\]|"[^]*"|-?[0-9][0-9.eE+-]*|true|false|null)[ \t\n\r]*$/;
 
 /**
  * The text that a payload has whichever way a flow hands it on: as a Buffer, as a string, or as a value that was

@@ -73,6 +73,7 @@ export class BatchKeeper {
   /** Shows what a batch holds. */
   async show(batch: Batch, visitor: JournalVisitor): Promise<void> {
     this.#mustBeOpen();
+    if (batch.isForgotten) throw new Error(`batch ${batch.id} is forgotten`);
     await this.read(batch, visitor);
   }
 

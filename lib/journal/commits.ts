@@ -8,6 +8,7 @@ import { CallsInTurns } from './calls-in-turns';
 import { writeFailure } from './failure';
 import type { Holdings } from './holdings';
 import type { JournalEvents } from './journal';
+import type { Lock } from './lock';
 import type { Chunk, Pending } from './pending';
 import type { SegmentOutput } from './segment-output';
 
@@ -52,6 +53,7 @@ export class Commits {
     private readonly pending: Pending,
     private readonly holdings: Holdings,
     private readonly output: SegmentOutput,
+    private readonly lock: Pick<Lock, 'isOverdue' | 'check'>,
     private readonly events: Partial<JournalEvents>,
     private readonly committed: () => void,
   ) {}
@@ -145,6 +147,7 @@ export class Commits {
   /** Commits what is pending now, and what comes meanwhile only as far as it is due. */
   async #commitPending(): Promise<void> {
     let rest = this.pending.bytes;
+    if (this.lock.isOverdue) await this.#checkLock();
     // After a failure, a new segment with nothing in it tells whether the disk works again.
     while ((rest > 0 || this.error) && !this.#isLost && !this.#mustDrop) {
       // A disk that is full may still take the entries that forget, which come first: they make room.
@@ -163,6 +166,14 @@ export class Commits {
       this.#succeed(group);
     }
     if (rest > 0) this.#isDue = !this.#isLost;
+  }
+
+  async #checkLock(): Promise<void> {
+    try {
+      await this.lock.check();
+    } catch {
+      // The disk fails: writing will tell.
+    }
   }
 
   #succeed(group: readonly Chunk[]): void {

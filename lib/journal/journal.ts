@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../clock';
-import type { S3BatchError } from '../errors';
+import { S3BatchError } from '../errors';
 import { Batch, type JournalBatch, type RecoveredBatch } from './batch';
 import { BatchKeeper } from './batch-keeper';
 import { type CommitLimits, Commits } from './commits';
@@ -56,7 +56,7 @@ export class Journal {
   readonly #holdings: Holdings;
   readonly #commits: Commits;
   readonly #housekeeping: Housekeeping;
-  #lock: Lock | undefined;
+  readonly #lock: Lock;
   #nextBatch: number;
   #closing: Promise<void> | undefined;
 
@@ -75,14 +75,16 @@ export class Journal {
       });
       const found = await recover(fs, folder);
       const holdings = new Holdings();
-      opened = new Journal(options, fs, clock, holdings, found);
-      opened.#lock = lock;
+      opened = new Journal(options, fs, clock, lock, holdings, found);
       const batches = opened.#restore(found);
       opened.#housekeeping.wake();
       return { journal: opened, batches, damage: found.damage };
     } catch (error) {
       await lock?.release().catch(() => undefined);
-      throw systemCode(error) === undefined ? error : unusable(folder, error);
+      // What no disk did is a mistake of this code, and stays what it is.
+      throw error instanceof S3BatchError || systemCode(error) === undefined
+        ? error
+        : unusable(folder, error);
     }
   }
 
@@ -90,9 +92,11 @@ export class Journal {
     { folder, commit, segmentBytes = SEGMENT_BYTES, events = {} }: JournalOptions,
     fs: FileSystem,
     clock: Clock,
+    lock: Lock,
     holdings: Holdings,
     { salt, nextSegment, nextBatch }: Found,
   ) {
+    this.#lock = lock;
     this.#holdings = holdings;
     this.#nextBatch = nextBatch;
     const next = () => this.#nextBatch;
@@ -118,7 +122,7 @@ export class Journal {
         this.#commits.appended();
       },
     );
-    this.#commits = new Commits(folder, clock, commit, this.#pending, holdings, output, events, () =>
+    this.#commits = new Commits(folder, clock, commit, this.#pending, holdings, output, lock, events, () =>
       this.#housekeeping.wake(),
     );
     this.#keeper = new BatchKeeper(folder, this.#pending, this.#commits, (batch, visitor) =>
@@ -185,7 +189,7 @@ export class Journal {
     this.#keeper.close();
     await this.#housekeeping.close();
     await this.#commits.close();
-    await this.#lock?.release();
+    await this.#lock.release();
   }
 
   #restore({ segments, batches, forgets }: Found): RecoveredBatch[] {

@@ -32,6 +32,8 @@ interface Holder extends ProcessIdentity {
  */
 export class Lock {
   #timer: Timer | undefined;
+  /** When the lock was last known to be ours. */
+  #knownAt: number;
 
   private constructor(
     private readonly fs: FileSystem,
@@ -39,7 +41,9 @@ export class Lock {
     private readonly folder: string,
     private readonly text: string,
     private readonly lost: (error: S3BatchError) => void,
-  ) {}
+  ) {
+    this.#knownAt = clock.elapsed();
+  }
 
   /**
    * @param lost called when another process has taken the folder all the same: this one must write no more
@@ -64,6 +68,16 @@ export class Lock {
       held.delete(key);
       throw error;
     }
+  }
+
+  /** The process was held up for so long that others may have taken it for gone: `check` before anything is written. */
+  get isOverdue(): boolean {
+    return this.clock.elapsed() - this.#knownAt > 3 * HEARTBEAT;
+  }
+
+  /** Touches the lock; tells when it is lost. */
+  async check(): Promise<void> {
+    await this.#touch();
   }
 
   async release(): Promise<void> {
@@ -91,11 +105,15 @@ export class Lock {
     const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
     if (state === 'self' || state === 'alive')
       throw locked(this.folder, who, 'stop it, or choose another folder');
-    if (this.clock.now() - modified > SILENCE) return true;
-    if (!holder || holder.host === self.host) {
-      await new Promise<void>((over) => this.clock.setTimer(over, WATCH));
+    // Clocks of two machines differ, and may be set: what was touched long ago must not be touched now either, and
+    // what was touched in the future is watched for as long as a silence is.
+    const age = this.clock.now() - modified;
+    const isNameless = !holder || holder.host === self.host;
+    if (isNameless || age < 0 || age > SILENCE) {
+      await new Promise<void>((over) => this.clock.setTimer(over, !isNameless && age < 0 ? SILENCE : WATCH));
       const later = await this.fs.readText(path);
-      if (later?.text !== text || later.modified === modified) return later?.text === text;
+      if (later?.text !== text) return false;
+      if (later.modified === modified) return true;
     }
     const remedy = `stop it, or choose another folder; if it is gone already, wait ${SILENCE / 1000} s`;
     throw locked(this.folder, who, remedy);
@@ -133,6 +151,7 @@ export class Lock {
     if (!found) {
       // Somebody tidied up. Whoever was quicker is found by the next beat.
       await this.fs.createExclusive(path, this.text);
+      this.#knownAt = this.clock.elapsed();
       return true;
     }
     if (found.text !== this.text) {
@@ -142,6 +161,7 @@ export class Lock {
       return false;
     }
     await this.fs.touch(path);
+    this.#knownAt = this.clock.elapsed();
     return true;
   }
 }

@@ -1,6 +1,6 @@
+import { crc32c } from '../crc32c';
 import { buildAttributes } from './attributes';
 import { type BlockPlan, gatherBlock, planBlocks } from './blocks';
-import { crc32c } from '../crc32c';
 import { type Directory, directoryJson, placePages } from './directory';
 import { contentTypeOf, DEFAULT_BLOCK_SIZE, type ObjectFormat } from './format';
 import { gzip } from './gzip';

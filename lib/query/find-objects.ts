@@ -1,8 +1,9 @@
 import type { Layout } from '../layout';
 import type { ObjectStore } from '../store/object-store';
+import type { AttributeCache, NamedObject } from './attribute-cache';
 import { FoundDuplicates } from './found-duplicates';
 import { mapInOrder } from './in-order';
-import { listNames, type NamedObject } from './list-names';
+import { listNames } from './list-names';
 import { matchBlocks, type MatchedBlock, type ObjectMatch } from './match';
 import { attempt, type QueryProgress } from './progress';
 import { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
@@ -12,6 +13,8 @@ export interface FindOptions {
   /** Objects asked at a time. */
   parallel?: number;
   signal?: AbortSignal;
+  /** Attributes that are known already, and where new ones are kept. */
+  cache?: AttributeCache;
   /**
    * Leaves out records of the same series, time, topic and payload as one that came before. Only records that are like
    * another one are fetched for that.
@@ -38,7 +41,7 @@ export async function* findObjects(
   const filter = filterOf(query, layout);
   const names = listNames(store, layout, query, progress, options.signal);
   const matches = mapInOrder(names, options.parallel ?? 8, (named) =>
-    examine(store, named, filter, progress, options.signal),
+    examine(store, named, filter, progress, options),
   );
   const duplicates =
     options.dropDuplicates === true ? new FoundDuplicates(store, progress, options) : undefined;
@@ -88,13 +91,15 @@ function countEntries(match: ObjectMatch): number {
 
 async function examine(
   store: ObjectStore,
-  { bucket, key }: NamedObject,
+  named: NamedObject,
   filter: QueryFilter,
   progress: QueryProgress,
-  signal: AbortSignal | undefined,
+  { cache, signal }: FindOptions,
 ): Promise<ObjectMatch | undefined> {
-  return attempt(progress, { bucket, key }, async () => {
-    const head = await headObject(store, bucket, key, signal);
+  return attempt(progress, named, async () => {
+    const known = cache?.get(named);
+    const head = known ?? (await headObject(store, named.bucket, named.key, signal));
+    if (!known) cache?.keep(named, head);
     if (head.summary && !filter.mayHold(head.summary)) {
       progress.skippedByAttributes++;
       return undefined;

@@ -1,4 +1,5 @@
 /** From a question to records: which objects, which byte ranges, in how many requests; and fetching them. */
+export { AttributeCache, attributeCacheOf } from './attribute-cache';
 export {
   type FetchedRecord,
   fetchRecords,
@@ -14,3 +15,4 @@ export { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 export { DEFAULT_MERGE, type MergeLimits } from './ranges';
 export { headObject, type HeadedObject, readIndex } from './read-index';
 export { counted, noTraffic, requestsOf, type Traffic } from './traffic';
+export { turnEvery } from './turns';

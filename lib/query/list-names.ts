@@ -1,13 +1,10 @@
 import { type Layout, MAX_TIME, type NamePrefix, type ParsedName, type TimeSpan } from '../layout';
 import { SIDECAR_SUFFIX } from '../object';
 import type { ListedObject, ObjectStore } from '../store/object-store';
+import type { NamedObject } from './attribute-cache';
 import type { QueryProgress } from './progress';
 import { bucketsOf, type Query, timeRangeOf, valueCombinations } from './query';
 import { turnEvery } from './turns';
-
-export interface NamedObject extends ListedObject {
-  bucket: string;
-}
 
 /** Names read in one turn of the event loop. */
 const NAMES_A_TURN = 32;

@@ -46,6 +46,8 @@ export interface MqttMessage extends NodeMessage {
   messageExpiryInterval?: number;
   payloadFormatIndicator?: boolean;
   userProperties?: Record<string, string>;
+  /** The topic once more, for brokers on the same machine. */
+  _topic?: string;
 }
 
 /** The packet's message, with its bytes as the payload. */

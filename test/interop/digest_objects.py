@@ -9,7 +9,8 @@ import hashlib
 import json
 import sys
 
-from read_object import Archive, Files, ObjectError, fetch
+sys.dont_write_bytecode = True
+from read_object import Archive, Files, ObjectError, fetch  # noqa: E402
 
 
 def digest(path):

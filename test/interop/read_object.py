@@ -15,6 +15,7 @@ import json
 import os
 import sys
 
+sys.dont_write_bytecode = True  # examples/ is packed as it is
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "examples", "python"))
 from offset_index import MAX_TIME, Archive, Head, ObjectChanged, ObjectError, Wanted, fetch  # noqa: E402
 

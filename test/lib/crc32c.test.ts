@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { crc32c } from '../../lib/crc32c';
+import { crc32c, crc32cOfWords } from '../../lib/crc32c';
 
 describe('crc32c', () => {
   // RFC 3720, appendix B.4, where the checksums are printed byte by byte, the lowest first.
@@ -27,6 +27,29 @@ describe('crc32c', () => {
 
   it('gives the check value of the CRC catalogue for "123456789"', () => {
     assert.equal(crc32c(Buffer.from('123456789')), 0xe3069283);
+  });
+
+  it('goes on from the checksum of what came before, wherever the bytes are cut', () => {
+    const bytes = Buffer.from(Array.from({ length: 60 }, (_, n) => (n * 37) & 0xff));
+    const whole = crc32c(bytes);
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      assert.equal(crc32c(bytes, cut, bytes.length, crc32c(bytes, 0, cut)), whole);
+      assert.equal(crc32c(bytes, cut), crc32c(bytes.subarray(cut)));
+    }
+  });
+
+  it('takes words as their bytes, the lowest first', () => {
+    for (const [first, second] of [
+      [0, 0],
+      [0x01020304, 0xfffefdfc],
+      [0xffffffff, 0x80000000],
+    ] as const) {
+      const bytes = Buffer.alloc(8);
+      bytes.writeUInt32LE(first, 0);
+      bytes.writeUInt32LE(second, 4);
+      assert.equal(crc32cOfWords(first, second), crc32c(bytes));
+      assert.equal(crc32cOfWords(first, second, 0xe3069283), crc32c(bytes, 0, 8, 0xe3069283));
+    }
   });
 
   it('gives 0 for no bytes', () => {

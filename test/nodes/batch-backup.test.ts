@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -216,11 +217,16 @@ describe('batch-backup', () => {
         const flow = await load({ journal });
         await flow.send('backup', message(1));
         await flow.send('backup', message(2));
+        await flow.send('backup', announcement('b1', 3));
         await flow.deploy(flowWith().filter(({ id }) => id !== 'backup'));
         await flow.until('the log to tell', () =>
           flow.logged('info').some((line) => line.includes(`stored ${plant}/`)),
         );
         assert.deepEqual(await secondsStored(), [1, 2]);
+        await flow.until(
+          'the journal to be gone',
+          () => !existsSync(path.join(folder, 's3-batch', 'backup')),
+        );
       });
     });
   }

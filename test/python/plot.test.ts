@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -72,7 +72,8 @@ describe('the Python application that draws voltages', function () {
   });
 
   it('draws the asked devices and times, fetching little else', async () => {
-    const file = path.join(folder, 'two.png');
+    const file = path.join(ROOT, 'test-output', 'voltage.png');
+    await mkdir(path.dirname(file), { recursive: true });
     const from = Date.UTC(2018, 9, 1, 17, 12);
     const devices = ['WELDING-STATION-3', 'WELDING-STATION-5'];
     const wanted = ofPlant.filter(
@@ -104,7 +105,7 @@ describe('the Python application that draws voltages', function () {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /could not be read: dt=2018-10-01.*damaged.*neither|could not be read: dt=2018-10-01/,
+      /could not be read: dt=2018-10-01.*damaged.ndjson.gz: the object has no offset index/,
     );
     assert.match(stdout, /drawn: /);
     assert.match(await readFile(file, 'utf8'), /1 objects could not be read/);
@@ -118,7 +119,8 @@ describe('the Python application that draws voltages', function () {
     const odd = await plot('--plant', 'PLANT 9', ...WHOLE);
     assert.match(odd.stderr, /say with --bucket/);
     const empty = await plot('--plant', 'PLANT-2', '--from', '20201001 000000', '--to', '2020-10-02');
-    assert.deepEqual([empty.code, /nothing to draw/.test(empty.stderr)], [1, true]);
+    assert.equal(empty.code, 1);
+    assert.match(empty.stderr, /nothing to draw/);
     const swapped = await plot('--plant', 'PLANT-2', '--from', '2020-10-02', '--to', '2020-10-01');
     assert.match(swapped.stderr, /--from is later than --to/);
   });
@@ -130,13 +132,13 @@ sys.path.insert(0, "examples/python")
 from plot_voltage import Trace
 random.seed(1)
 trace = Trace(0, 10**9)
-points = [(at * 1000, random.gauss(1.5, 0.1)) for at in range(1_000_000)]
-points[123_456], points[654_321] = (123_456_000, 9.0), (654_321_000, -9.0)
+points = [(at * 5000, random.gauss(1.5, 0.1)) for at in range(200_000)]
+points[123_456], points[154_321] = (617_280_000, 9.0), (771_605_000, -9.0)
 random.shuffle(points)
 for point in points: trace.add(*point)
 thinned = trace.points(1200)
-print(trace.spots, (123_456_000, 9.0) in thinned, (654_321_000, -9.0) in thinned, thinned == sorted(thinned), len(thinned) <= 2402)`;
-    assert.equal((await python(['-c', script])).trim(), '1000000 True True True True');
+print(trace.spots, (617_280_000, 9.0) in thinned, (771_605_000, -9.0) in thinned, thinned == sorted(thinned), len(thinned) <= 2402)`;
+    assert.equal((await python(['-c', script])).trim(), '200000 True True True True');
   });
 
   it('takes its objects from the layout that the archive flow has', () => {

@@ -1,46 +1,20 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import path from 'node:path';
 
+import { hasModule, needs, PYTHON, works } from '../support/python';
+
 export const ROOT = path.resolve(__dirname, '../../..');
-/** The interpreter that the tests run Python with. */
-export const PYTHON = realPython(process.env.PYTHON ?? 'python3');
 /** Time zones by name came with it; boto3 wants it too. */
 export const IS_PYTHON = works(PYTHON, '-c', 'import sys; sys.exit(sys.version_info < (3, 9))');
-
-/** The interpreter itself: version managers put a slow script in its place. */
-function realPython(name: string): string {
-  const { stdout } = spawnSync(name, ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' });
-  return (stdout || name).trim();
-}
-
-export function works(command: string, ...args: string[]): boolean {
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
-}
-
-export function hasModule(name: string): boolean {
-  return works(
-    PYTHON,
-    '-c',
-    `import importlib.util, sys; sys.exit(importlib.util.find_spec("${name}") is None)`,
-  );
-}
-
-/** Skips a test on a machine without a tool, and says so. */
-export function needs(test: Mocha.Context, tool: string, isThere: boolean): void {
-  if (isThere) return;
-  console.warn(`      skipped: ${tool} is not on this machine (PYTHON names another Python)`);
-  test.skip();
-}
 
 /** Skips a test without these Python packages, and says how to get them. */
 export function needsPackages(test: Mocha.Context, ...names: string[]): void {
   needs(test, 'Python 3.9', IS_PYTHON);
-  const missing = names.filter((name) => !hasModule(name));
+  const missing = names.filter((name) => !hasModule(name)).map((name) => name.replaceAll('_', '-'));
   if (missing.length === 0) return;
-  const packages = missing.join(' ');
   console.warn(
-    `      skipped: no ${packages} for Python; python3 -m venv .services/python && ` +
-      `.services/python/bin/pip install ${packages}, then set PYTHON=.services/python/bin/python`,
+    `      skipped: no ${missing.join(', ')} for Python; python3 -m venv .services/python && ` +
+      `.services/python/bin/pip install ${missing.join(' ')}, then set PYTHON=.services/python/bin/python`,
   );
   test.skip();
 }
@@ -51,23 +25,26 @@ export interface Output {
   stderr: string;
 }
 
+interface RunOptions {
+  /** Python, unless it is told. */
+  command?: string;
+  env?: Record<string, string>;
+  cwd?: string;
+  input?: string;
+}
+
 /** Runs Python, or another command, and waits for its end, whatever its exit code. */
-export function run(
-  args: readonly string[],
-  options: { command?: string; env?: Record<string, string>; cwd?: string; input?: string } = {},
-): Promise<Output> {
+export function run(args: readonly string[], options: RunOptions = {}): Promise<Output> {
   const { command = PYTHON, env = {}, cwd = ROOT, input = '' } = options;
   const variables = { ...process.env, PYTHONUTF8: '1', PYTHONDONTWRITEBYTECODE: '1', ...env };
   return new Promise((resolve, reject) => {
-    const child = execFile(
-      command,
-      args,
-      { maxBuffer: 256 << 20, cwd, env: variables },
-      (error, stdout, stderr) => {
-        if (error && typeof error.code !== 'number') reject(error);
-        else resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-      },
-    );
+    const settings = { maxBuffer: 256 << 20, cwd, env: variables };
+    const child = execFile(command, args, settings, (error, stdout, stderr) => {
+      if (error && typeof error.code !== 'number') reject(new Error(error.message, { cause: error }));
+      else resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+    });
+    // One that ends without reading is told by its exit code.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
 }

@@ -16,6 +16,7 @@ import os
 import pickle
 import sys
 
+sys.dont_write_bytecode = True  # examples/ is packed as it is
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "examples", "python"))
 import boto3  # noqa: E402
 from botocore.config import Config  # noqa: E402

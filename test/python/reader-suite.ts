@@ -70,6 +70,7 @@ export function readerSuite(name: string, start: () => Promise<S3Access>, runNam
     let s3: S3Access;
     let store: S3Store;
     let buckets: TestBuckets;
+    let cleanUp: (() => Promise<void>) | undefined;
 
     before(async function () {
       needsPackages(this, 'boto3');
@@ -83,12 +84,14 @@ export function readerSuite(name: string, start: () => Promise<S3Access>, runNam
         connectTimeoutMs: 5000,
         requestTimeoutMs: 15_000,
       });
+      cleanUp = async () => {
+        await buckets.removeAll();
+        store.destroy();
+      };
     });
 
     after(async () => {
-      if (!s3) return;
-      await buckets.removeAll();
-      store.destroy();
+      await cleanUp?.();
     });
 
     async function inPython(bucket: string, questions: readonly Asked[]): Promise<Read[]> {
@@ -175,7 +178,9 @@ export function readerSuite(name: string, start: () => Promise<S3Access>, runNam
         const name = `dt=2018-10-01/20181001T000000Z-20181001T235959Z-large${number}.bin.gz`;
         await store.put(bucket, name, body, { contentType, attributes: some });
         const asked = { series: 'device-3', from: START, to: START + 10 * MINUTE };
-        const [{ records = [], bytes = NaN } = {}] = await inPython(bucket, [asked]);
+        const [answer] = await inPython(bucket, [asked]);
+        assert.ok(answer);
+        const { records, bytes } = answer;
         assert.deepEqual(records, await inTypeScript(store, layoutOf(bucket), bucket, asked));
         assert.ok(bytes < body.length / 4, `${bytes} of ${body.length} bytes`);
         found.push(records);

@@ -129,7 +129,7 @@ describe("the backup's journal", () => {
       const test = new TestBackup({ folder });
       test.take('early');
       await test.backup.opened;
-      assert.equal(test.failed[0]?.code, 'JOURNAL_LOCKED');
+      assert.equal(test.failed[0]?.code, 'JOURNAL_LOCKED', test.failed[0]?.message);
       test.take('a');
       thrownBy('JOURNAL_LOCKED', () => {
         test.backup.take('bucket/device', Buffer.from('b'), 0, () => assert.fail('told'));

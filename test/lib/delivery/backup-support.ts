@@ -132,11 +132,7 @@ export class TestBackup {
   /** What the journal has on disk now, as a process that is started after a crash finds it. */
   async crash(folder: string, changes: Given = {}): Promise<TestBackup> {
     await this.backup.commit();
-    const from = this.given.folder!;
-    await mkdir(folder, { recursive: true });
-    for (const file of await readdir(from)) {
-      if (!/lock/i.test(file)) await copyFile(path.join(from, file), path.join(folder, file));
-    }
+    await copyJournal(this.given.folder!, folder);
     return this.#next({ folder, ...changes });
   }
 
@@ -152,6 +148,21 @@ export class TestBackup {
     await next.backup.opened;
     await nextTurn();
     return next;
+  }
+}
+
+/** Copies what is on disk at one moment: while files come and go, it begins again. */
+async function copyJournal(from: string, to: string): Promise<void> {
+  const filesIn = async (): Promise<string[]> =>
+    (await readdir(from)).filter((name) => !name.includes('lock'));
+  for (;;) {
+    await rm(to, { recursive: true, force: true });
+    await mkdir(to, { recursive: true });
+    const files = await filesIn();
+    const copies = files.map((name) => copyFile(path.join(from, name), path.join(to, name)));
+    const done = await Promise.allSettled(copies);
+    const isWhole = done.every(({ status }) => status === 'fulfilled');
+    if (isWhole && String(await filesIn()) === String(files)) return;
   }
 }
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { Journal, nodeFileSystem } from '../../../lib/journal';
 import { Lock } from '../../../lib/journal/lock';
 import { self } from '../../../lib/journal/process-identity';
 import { FakeClock, until } from '../../support/fake-clock';
+import { AppenderProcess } from './appender-process';
 import { MemoryDisk } from './memory-disk';
 import { openOn, settle } from './support';
 import { removeTemporaryFolders, temporaryFolder } from './temporary-folder';
@@ -26,7 +26,10 @@ function lockedFolder(holder: object | string, age = 0): string {
 }
 
 describe("a journal's lock", () => {
-  after(removeTemporaryFolders);
+  after(async () => {
+    await AppenderProcess.killAll();
+    removeTemporaryFolders();
+  });
 
   it('is against another journal of the same process', async () => {
     const folder = temporaryFolder();
@@ -42,21 +45,17 @@ describe("a journal's lock", () => {
 
   it('is against a process that lives, and goes when that one is killed', async () => {
     const folder = join(temporaryFolder(), 'j');
-    const child = spawn(process.execPath, [join(__dirname, 'appender.js'), folder, '5']);
-    let text = '';
-    child.stdout.on('data', (data: Buffer) => (text += data.toString()));
-    const ended = new Promise((resolve) => child.once('close', resolve));
-    await until('the other process', () => text !== '');
+    const appender = new AppenderProcess(folder, 5);
+    await until('the other process', () => appender.text !== '');
     await assert.rejects(Journal.open({ folder, commit }), (error: S3BatchError) => {
       assert.equal(error.code, 'JOURNAL_LOCKED');
       assert.match(
         error.message,
-        new RegExp(`process ${child.pid} on ${hostname()}: stop it, or choose another`),
+        new RegExp(`process ${appender.pid} on ${hostname()}: stop it, or choose another`),
       );
       return true;
     });
-    child.kill('SIGKILL');
-    await ended;
+    await appender.kill();
     await (await Journal.open({ folder, commit })).journal.close();
   });
 
@@ -74,8 +73,26 @@ describe("a journal's lock", () => {
       code: 'JOURNAL_LOCKED',
       message: /process 1 on another-host: .* wait 30 s/,
     });
-    const old = lockedFolder(other, 31_000);
-    await (await Journal.open({ folder: old, commit })).journal.close();
+    // The second one was touched by a clock that is ahead, or ours was set back.
+    for (const [age, wait] of [
+      [31_000, 5000],
+      [-3_600_000, 30_000],
+    ] as const) {
+      const clock = new FakeClock(Date.now());
+      const opening = Journal.open({ folder: lockedFolder(other, age), commit, clock });
+      await until('it watches', () => clock.timers === 1);
+      await clock.pass(wait);
+      await (await opening).journal.close();
+    }
+    const clock = new FakeClock(Date.now());
+    const alive = lockedFolder(other, 3_600_000);
+    const refused = assert.rejects(Journal.open({ folder: alive, commit, clock }), {
+      code: 'JOURNAL_LOCKED',
+    });
+    await until('it watches', () => clock.timers === 1);
+    utimesSync(join(alive, 'lock'), new Date(1e12), new Date(1e12));
+    await clock.pass(5000);
+    await refused;
   });
 
   it('of a container of the same name goes when nobody touches it for a while', async () => {
@@ -155,6 +172,22 @@ describe("a journal's lock", () => {
     await journal.close();
     assert.equal(disk.changes, changes);
     assert.equal(disk.files.get('lock')?.toString(), thief);
+  });
+
+  it('is looked at before anything is written, when the process was held up for long', async () => {
+    const disk = new MemoryDisk();
+    const clock = new FakeClock();
+    const { journal } = await openOn(disk, { clock, commit: { ms: 10_000, records: 10 } });
+    journal.openBatch('a', '');
+    await journal.commit();
+    const { changes } = disk;
+    disk.files.set('lock', Buffer.from('of another'));
+    // No beat comes, as if the process stood still: the clock alone goes on.
+    clock.elapsed = () => 60_000;
+    journal.openBatch('b', '');
+    await assert.rejects(journal.commit(), { code: 'JOURNAL_LOCKED' });
+    assert.equal(disk.changes, changes);
+    await journal.close();
   });
 
   it('is made again when somebody tidied it away', async () => {

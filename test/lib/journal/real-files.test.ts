@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Journal } from '../../../lib/journal';
 import { encodeHeader } from '../../../lib/journal/format';
 import { until } from '../../support/fake-clock';
+import { AppenderProcess } from './appender-process';
 import { append, recordsOf } from './support';
 import { removeTemporaryFolders, temporaryFolder } from './temporary-folder';
 
@@ -15,7 +15,10 @@ const commit = { ms: 1, records: 1000 };
 const note = { time: 5, flags: 1, text: 'note', lineBreaks: undefined };
 
 describe('a journal in real files', () => {
-  after(removeTemporaryFolders);
+  after(async () => {
+    await AppenderProcess.killAll();
+    removeTemporaryFolders();
+  });
 
   it('is for its owner only', async () => {
     const folder = join(temporaryFolder(), 'a', 'b');
@@ -111,16 +114,12 @@ describe('a journal in real files', () => {
       const folder = join(temporaryFolder(), 'j');
       let committed = 0;
       for (let round = 0; round < 6; round++) {
-        const child = spawn(process.execPath, [join(__dirname, 'appender.js'), folder, String(ms)]);
-        let text = '';
-        let errors = '';
-        child.stdout.on('data', (data: Buffer) => (text += data.toString()));
-        child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
-        const ended = new Promise((resolve) => child.once('close', resolve));
+        const appender = new AppenderProcess(folder, ms);
         const lines = (1 + round) * 7;
-        await until('commits', () => errors !== '' || text.split('\n').length > lines, 60_000);
-        child.kill('SIGKILL');
-        await ended;
+        const isEnough = () => appender.errors !== '' || appender.text.split('\n').length > lines;
+        await until('commits', isEnough, 60_000);
+        await appender.kill();
+        const { text, errors } = appender;
         assert.equal(errors, '');
         const told = [...text.matchAll(/^committed (\d+)/gm)].map(([, count]) => Number(count));
         committed = Math.max(committed, ...told);

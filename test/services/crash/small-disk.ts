@@ -59,7 +59,7 @@ function limited(folder: string): SmallDisk {
   };
   return {
     folder,
-    fill: (pids) => limit(pids, '1'),
+    fill: (pids) => limit(pids, '0'),
     free: (pids) => limit(pids, 'unlimited'),
     remove: () => rm(folder, { recursive: true }),
   };
@@ -70,7 +70,7 @@ function mountArguments(folder: string): string[] {
 }
 
 async function writeUntilFull(file: string): Promise<void> {
-  const handle = await open(file, 'w');
+  const handle = await open(file, 'a');
   try {
     // In small pieces at the end: nothing else may find room.
     for (const piece of [64 * 1024, 4096, 1]) {
