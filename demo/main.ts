@@ -4,6 +4,9 @@ import { messageOf } from '../lib/errors';
 import { deploy, exampleFlow, type Plant, startPlant } from './embedded';
 import { runOnce } from './once';
 
+// The AWS SDK says at each start that it will not know Node.js 20 for ever. Who looks at a demo need not hear it.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
 const HELP = `npm run demo                  a welding plant to look at, until Ctrl-C
 npm run demo -- --once        publish, store, query, compare, and end
   --messages N                how many messages (20000)

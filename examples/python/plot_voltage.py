@@ -237,7 +237,10 @@ def draw(spots: Spots, options: argparse.Namespace, note: str) -> Any:
 
     names = sorted(spots.traces, key=natural)
     most = max(trace.spots for trace in spots.traces.values())
-    each = len(names) > SAME_AXES or (len(names) > 1 and most > FEW_POINTS)
+    # A name that begins with "_" is none for a legend.
+    each = (
+        len(names) > SAME_AXES or (len(names) > 1 and most > FEW_POINTS) or any(name[:1] == "_" for name in names)
+    )
     across = 4 if len(names) > SAME_AXES else 1
     down = math.ceil(len(names) / across) if each else 1
     lines = {name: spots.traces[name].points(WIDTH // across) for name in names}
@@ -265,11 +268,14 @@ def draw(spots: Spots, options: argparse.Namespace, note: str) -> Any:
         marker = "." if len(times) < 300 else ""
         axis.plot(times, voltages, color=color, linewidth=0.9, marker=marker, markersize=3, label=name)
         if each:
-            axis.set_title(name, fontsize=9, loc="left")
+            axis.set_title(name, fontsize=9, loc="left", parse_math=False)
     if not each:
-        axes[0].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="Device")
-    for spare in axes[len(names) if each else 1 :]:
-        spare.set_visible(False)
+        legend = axes[0].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="Device")
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    for number in range(len(names), len(axes)):
+        axes[number].set_visible(False)
+        axes[number - across].tick_params(labelbottom=True)
     for axis in axes:
         locator = AutoDateLocator(tz=timezone.utc, minticks=3, maxticks=5 if across > 1 else 9)
         axis.xaxis.set_major_locator(locator)
@@ -279,7 +285,7 @@ def draw(spots: Spots, options: argparse.Namespace, note: str) -> Any:
     subtitle = "%s spots of %d devices" % (thousands(total), len(names))
     if shown < total:
         subtitle += ", thinned to %s points: lowest and highest of each pixel column" % thousands(shown)
-    figure.suptitle("Weld voltage of %s\n%s%s" % (options.plant, subtitle, note), fontsize=12)
+    figure.suptitle("Weld voltage of %s\n%s%s" % (options.plant, subtitle, note), fontsize=12, parse_math=False)
     return plt, figure
 
 
@@ -341,8 +347,8 @@ def main(given: Optional[Sequence[str]] = None) -> int:
     if not spots.traces:
         print("plot_voltage: nothing to draw of these devices and times", file=sys.stderr)
         return 1
-    failed = len(archive.progress.failed)
-    plt, figure = draw(spots, options, "" if is_complete else "; %d objects could not be read" % failed)
+    note = "" if is_complete else "; objects that could not be read: %d" % len(archive.progress.failed)
+    plt, figure = draw(spots, options, note)
     if options.output:
         figure.savefig(options.output, dpi=100)
         print("drawn: %s" % options.output)

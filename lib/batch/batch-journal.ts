@@ -127,6 +127,7 @@ export class BatchJournal {
       }
       journal.commitLimits = this.settings.commit;
       this.#journal = journal;
+      if (this.#error) this.#events.restored();
       this.#error = undefined;
       for (const batch of batches) this.#living.add(batch);
       this.#events.opened(batches, damage);

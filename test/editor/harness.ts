@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
+import { until } from '../support/fake-clock';
 import type { NodeRedProcess } from '../support/node-red-process';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
@@ -135,8 +136,12 @@ export class Editor {
     await examples.getByText(name, { exact: true }).click();
     await this.page.locator('#red-ui-clipboard-dialog-ok').click();
     await this.page.locator('#red-ui-clipboard-dialog-ok').waitFor({ state: 'hidden' });
-    const imported = (await this.nodes()).filter(({ id }) => !before.has(id));
-    if (imported.length === 0) throw new Error(`the example "${name}" brought no nodes`);
+    let imported: EditorNode[] = [];
+    // The flow is fetched once the dialogue is gone.
+    await until(`nodes of the example "${name}"`, async () => {
+      imported = (await this.nodes()).filter(({ id }) => !before.has(id));
+      return imported.length > 0;
+    });
     await this.page.evaluate((flow) => {
       (globalThis as unknown as { RED: EditorApi }).RED.workspaces.show(flow);
     }, imported[0]?.z ?? '');

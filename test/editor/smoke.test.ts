@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { mainJob } from '../matrix/flow';
 import { startNodeRed, type NodeRedProcess } from '../support/node-red-process';
-import { Editor, launchBrowser, untranslated } from './harness';
+import { Editor, type EditorNode, launchBrowser, untranslated } from './harness';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
 const { name: PACKAGE, 'node-red': registered } = JSON.parse(
@@ -14,17 +14,18 @@ const TYPES = Object.keys(registered.nodes);
 const CONFIG_TYPES = ['s3-connection', 'archive-layout'];
 const CATEGORY = 's3 batch';
 
-/** A flow in which every type is set up in full; nobody listens at its endpoint. */
+/** Names of the flows in the Import menu; there is one at least for every type. */
+const EXAMPLES = readdirSync(path.join(REPOSITORY, 'examples'))
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => path.basename(name, '.json'));
+
+/** A flow that can be deployed; nobody listens at its endpoint. */
 const FLOW = mainJob({
   endpoint: 'http://127.0.0.1:9',
   region: 'us-east-1',
   accessKey: 'access',
   secretKey: 'secret',
 });
-
-function idOf(type: string): string {
-  return FLOW.find((node) => node.type === type)?.id ?? `none of type ${type}`;
-}
 
 describe('the editor', () => {
   let nodeRed: NodeRedProcess;
@@ -45,6 +46,13 @@ describe('the editor', () => {
   });
 
   afterEach(async () => editor.closeDialogs());
+
+  /** The first node of a type that is in the editor. */
+  async function idOf(type: string): Promise<string> {
+    const node = (await editor.nodes()).find((one) => one.type === type);
+    assert.ok(node, `a node of type ${type} is in the editor`);
+    return node.id;
+  }
 
   it('has every type', async () => {
     for (const type of TYPES) assert.ok(await editor.type(type), type);
@@ -72,9 +80,33 @@ describe('the editor', () => {
     }
   });
 
+  it('deploys', async () => {
+    const form = await editor.openDialog(await idOf('s3-batch-out'));
+    await form.locator('#node-input-name').fill('renamed');
+    await editor.closeDialog({ keep: true });
+    await editor.deploy();
+    await editor.screenshot('deployed');
+  });
+
+  for (const name of EXAMPLES) {
+    it(`imports the example ${name}`, async () => {
+      const imported = await editor.importExample(PACKAGE, name);
+      await editor.screenshot(`example-${name}`);
+      const example = JSON.parse(
+        readFileSync(path.join(REPOSITORY, 'examples', `${name}.json`), 'utf8'),
+      ) as EditorNode[];
+      const typesOf = (nodes: readonly EditorNode[]): string[] =>
+        nodes
+          .map(({ type }) => type)
+          .filter((type) => type !== 'tab')
+          .sort();
+      assert.deepEqual(typesOf(imported), typesOf(example));
+    });
+  }
+
   for (const type of TYPES) {
     it(`opens the dialogue of ${type}, translated and with help`, async () => {
-      const form = await editor.openDialog(idOf(type));
+      const form = await editor.openDialog(await idOf(type));
       await editor.screenshot(`dialogue-${type}`);
       assert.ok((await form.locator('[data-i18n]').count()) > 0, 'labels from the catalogue');
       assert.deepEqual(await untranslated(form), []);
@@ -83,14 +115,6 @@ describe('the editor', () => {
       assert.match((await editor.type(type))?.help ?? '', /<p>/);
     });
   }
-
-  it('deploys', async () => {
-    const form = await editor.openDialog(idOf('s3-batch-out'));
-    await form.locator('#node-input-name').fill('renamed');
-    await editor.closeDialog({ keep: true });
-    await editor.deploy();
-    await editor.screenshot('deployed');
-  });
 
   it('has logged no errors in the browser', () => {
     assert.deepEqual(editor.errors, []);

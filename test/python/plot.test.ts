@@ -108,7 +108,7 @@ describe('the Python application that draws voltages', function () {
       /could not be read: dt=2018-10-01.*damaged.ndjson.gz: the object has no offset index/,
     );
     assert.match(stdout, /drawn: /);
-    assert.match(await readFile(file, 'utf8'), /1 objects could not be read/);
+    assert.match(await readFile(file, 'utf8'), /objects that could not be read: 1/);
   });
 
   it('says what is wrong in one line', async () => {

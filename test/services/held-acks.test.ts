@@ -8,6 +8,7 @@ import { connectAsync } from 'mqtt';
 import { endSession } from '../../lib/delivery/held-registry';
 import { brokerOf } from '../../lib/delivery/held-broker';
 import { until } from '../support/fake-clock';
+import { freePort } from '../support/free-port';
 import { Mosquitto } from '../support/mosquitto';
 import { Receiver, type ReceiverSettings } from './held-acks-receiver';
 
@@ -123,6 +124,30 @@ describe('held acknowledgements with Mosquitto', () => {
       numbers(200),
     );
     assert.ok(one.received.length > 0 && other.received.length > 0);
+  });
+
+  it('speaks over WebSocket', async () => {
+    const port = await freePort();
+    const web = await Mosquitto.start([
+      `listener ${port} 127.0.0.1`,
+      'protocol websockets',
+      'socket_domain ipv4',
+    ]);
+    try {
+      const url = `ws://127.0.0.1:${port}`;
+      const receiver = new Receiver({ url, clientId: 'web' });
+      receivers.push(receiver);
+      await receiver.connected();
+      const client = await connectAsync(url);
+      for (const number of numbers(5)) await client.publishAsync('held/1', String(number), { qos: 1 });
+      await receiver.receives(5);
+      receiver.releaseAll();
+      await until('all to be acknowledged', () => receiver.session.held === 0);
+      await client.endAsync();
+      await close(receiver);
+    } finally {
+      await web.remove();
+    }
   });
 
   it('gets all messages of a broker that is stopped and started, and those that it held again', async () => {

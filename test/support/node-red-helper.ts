@@ -124,7 +124,11 @@ export class FlowRunner {
     });
     const types = new Set(flow.map(({ type }) => type));
     const core = Object.entries(CORE).filter(([type]) => types.has(type));
-    const own = NODES.map((node): NodeInitializer => (RED) => node(Object.assign(RED, { hooks })));
+    const own = NODES.map(
+      (node): NodeInitializer =>
+        (RED) =>
+          node(Object.assign(RED, { hooks })),
+    );
     const nodes = [...own, ...core.map(([, module]) => load(module) as NodeInitializer)];
     this.#credentials = {};
     await helper.load(nodes, this.#withoutCredentials(flow), this.#credentials);

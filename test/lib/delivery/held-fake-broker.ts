@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 
 import { generate, type IConnectPacket, type Packet, parser } from 'mqtt-packet';
 
@@ -65,8 +66,10 @@ export class FakeBroker {
   #server: Server | undefined;
   port = 0;
 
-  async start(): Promise<void> {
-    this.#server = createServer((socket) => this.#accept(socket));
+  async start(tls?: TlsOptions): Promise<void> {
+    this.#server = tls
+      ? createTlsServer(tls, (socket) => this.#accept(socket)).on('tlsClientError', () => undefined)
+      : createServer((socket) => this.#accept(socket));
     this.#server.listen(this.port, '127.0.0.1');
     await once(this.#server, 'listening');
     this.port = (this.#server.address() as AddressInfo).port;

@@ -52,7 +52,7 @@ describe('attributes of objects that were asked before', () => {
     const again = await find(cache);
     assert.equal(again.heads, 1);
     assert.equal(again.matches[1]?.etag, other.etag);
-    assert.deepEqual(again.matches[1]?.blocks, other.blocks);
+    assert.deepEqual(again.matches[1].blocks, other.blocks);
   });
 
   it('are those of each query alone: what a flow does to an answer changes no later one', async () => {

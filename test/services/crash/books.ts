@@ -21,3 +21,14 @@ export function balance(published: Iterable<number>, found: ReadonlyMap<number, 
   }
   return { messages: numbers.size, lost: [...numbers].filter((number) => !found.has(number)), duplicates };
 }
+
+/** Records that a ledger of `s3-batch-out` or `batch-backup` has as neither stored nor refused. */
+export function waits({ open = 0, held = 0, uploading = 0 }: Record<string, number>): number {
+  return open + held + uploading;
+}
+
+/** Whether everything that a ledger has as received became something. */
+export function isBalanced(ledger: Record<string, number>): boolean {
+  const { received, refused = 0, stored = 0, announced = 0, uploaded = 0 } = ledger;
+  return received === refused + stored + announced + uploaded + waits(ledger);
+}

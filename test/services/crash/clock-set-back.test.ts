@@ -43,7 +43,7 @@ describe('The clock of the machine set back by an hour', function () {
 
     // Batches that were begun before and go on after it.
     const isTaken = (count: number) => () =>
-      mode === JOURNAL ? run!.done.size === count : run!.ledger.received === count;
+      mode === JOURNAL ? run!.done.size === count : instance.ledger.received === count;
     await run.publish(before.slice(0, 100));
     await writeFile(offset, BACK);
     await run.publish(before.slice(100, 200));

@@ -58,7 +58,6 @@ describe(`A full disk (${means}), and the store away as well`, function () {
     await fill();
     await instance.started();
     await fill();
-    mode.ledger = {};
     await mode.publish(third);
     await tellsIt();
     await disk.free([instance.process.pid]);
@@ -69,7 +68,7 @@ describe(`A full disk (${means}), and the store away as well`, function () {
     await mode.until('the journal to be written again', async () => {
       probes.push(...fourth.splice(0, 1));
       await mode.publish(probes.slice(-1));
-      return mode.ledger.journaled! > 0;
+      return instance.ledger.journaled! > 0;
     });
     return [few, second, third, probes];
   };

@@ -26,6 +26,8 @@ export interface Place {
   root: string;
   /** Client id at the broker, which keeps the session while Node-RED is down. */
   client: string;
+  /** Where the node that makes batches sends its ledger. */
+  ledgerTopic: string;
 }
 
 /** Settings of nodes instead of the usual ones. */
@@ -37,8 +39,6 @@ export interface FlowChanges {
 
 /** Here `s3-batch-out` tells which messages it is done with, and when a flush is. */
 export const doneTopic = (root: string): string => `${root}-done`;
-/** Its ledger. */
-export const ledgerTopic = (root: string): string => `${root}-ledger`;
 /** What it announces to a backup. */
 export const controlTopic = (root: string): string => `${root}-control`;
 /** A message on this topic seals the batches of the objects that it names; it is done when these are stored. */
@@ -62,7 +62,7 @@ export function mqttInFlow(place: Place, changes: FlowChanges): Flow {
   const { root } = place;
   return flowOf(place, changes, [
     mqttIn(IDS.input, `${root}/#`),
-    ...batchOut(root, changes),
+    ...batchOut(place, changes),
     canvas('complete', IDS.complete, { scope: [IDS.batches], wires: [[IDS.done]] }),
     mqttOut(IDS.done, doneTopic(root)),
   ]);
@@ -83,7 +83,7 @@ export function ackInFlow(place: Place, ackIn: Record<string, unknown>, changes:
     wires: [[IDS.batches]],
   });
   // Two clients of one id would throw each other out: what only publishes gets one by chance.
-  return flowOf({ ...place, client: '' }, changes, [input, ...batchOut(root, changes)]);
+  return flowOf({ ...place, client: '' }, changes, [input, ...batchOut(place, changes)]);
 }
 
 /** `mqtt in` for the messages and for announcements → `batch-backup`. */
@@ -99,12 +99,13 @@ export function backupFlow(place: Place, changes: FlowChanges): Flow {
       ...BATCHES,
       journal: true,
       ...changes.batches,
-      wires: [[]],
+      wires: [[], [IDS.ledger]],
     }),
+    mqttOut(IDS.ledger, place.ledgerTopic),
   ]);
 }
 
-function batchOut(root: string, { batches }: FlowChanges): FlowNode[] {
+function batchOut({ root, ledgerTopic }: Place, { batches }: FlowChanges): FlowNode[] {
   return [
     canvas('s3-batch-out', IDS.batches, {
       connection: IDS.connection,
@@ -122,7 +123,7 @@ function batchOut(root: string, { batches }: FlowChanges): FlowNode[] {
       ...batches,
       wires: [[], [IDS.ledger], [IDS.control]],
     }),
-    mqttOut(IDS.ledger, ledgerTopic(root)),
+    mqttOut(IDS.ledger, ledgerTopic),
     mqttOut(IDS.control, controlTopic(root)),
   ];
 }

@@ -3,12 +3,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { environmentFor, type FlowNode, NodeRedProcess } from '../../support/node-red-process';
+import { waits } from './books';
 
 const REPOSITORY = path.resolve(__dirname, '../../../..');
 const RED_JS = path.join(path.dirname(require.resolve('node-red/package.json')), 'red.js');
 /** With these of Node-RED's own nodes only, and without editor and HTTP, a start takes a second instead of three. */
 const CORE_NODES = ['10-mqtt.js', '24-complete.js'];
 const START = 60_000; // ms
+/** A ledger comes a second after there is something to tell; twice that, ms. */
+const LEDGER_MS = 2000;
 
 /** The nodes of a flow, without their credentials, and these by the node's id. */
 export interface Flow {
@@ -24,6 +27,10 @@ export class Instance {
   /** By `performance.now()`: when what ran was connected to the broker and killed, of each that was killed. */
   readonly #lives: { connected: number; killed: number }[] = [];
   #connected = Infinity;
+  #earlierLogs = '';
+  #startedAt = Infinity;
+  /** What its node told last of its books, since it was started. */
+  ledger: Record<string, number> = {};
 
   private constructor(folder: string, environment: Record<string, string>) {
     this.#folder = folder;
@@ -66,6 +73,8 @@ export class Instance {
     );
     this.#process = new NodeRedProcess(child, 0, this.#folder);
     this.#connected = Infinity;
+    this.#startedAt = Infinity;
+    this.ledger = {};
     this.#process.waitForLog(/Connected to broker/, { timeout: START }).then(
       () => (this.#connected = performance.now()),
       // It was killed before.
@@ -86,6 +95,7 @@ export class Instance {
 
   async started(): Promise<void> {
     await this.process.waitForLog(/\[info\] Started flows/, { timeout: START });
+    this.#startedAt = performance.now();
   }
 
   /**
@@ -96,6 +106,18 @@ export class Instance {
     this.assertRuns();
     this.#lives.push({ connected: this.#connected, killed: performance.now() });
     await this.process.kill();
+    this.#earlierLogs += this.process.log;
+  }
+
+  /** Everything that it has written, before it was killed too. */
+  get log(): string {
+    return this.#earlierLogs + (this.process.running ? this.process.log : '');
+  }
+
+  /** Whether its node holds nothing, by its ledger. */
+  get isIdle(): boolean {
+    if (this.ledger.received !== undefined) return waits(this.ledger) === 0;
+    return performance.now() - this.#startedAt > LEDGER_MS;
   }
 
   /** How long before a kill a message can have come at most that was published then, ms; the least, of several kills. */

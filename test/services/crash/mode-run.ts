@@ -6,8 +6,8 @@ import { connectAsync, type MqttClient } from 'mqtt';
 
 import { TestBuckets } from '../buckets';
 import { mqttUrl, RUN, s3Access } from '../environment';
-import { balance, type Books } from './books';
-import { doneTopic, type FlowChanges, flushTopic, ledgerTopic } from './flow';
+import { balance, type Books, isBalanced } from './books';
+import { doneTopic, type FlowChanges, flushTopic } from './flow';
 import { GatewayProxy } from './gateway-proxy';
 import { Instance } from './instance';
 import { type CrashMessage, numberIn, publishEvenly } from './messages';
@@ -41,14 +41,15 @@ export class ModeRun {
   readonly members: Member[] = [];
   /** Numbers of messages that s3-batch-out said it was done with. */
   readonly done = new Set<number>();
-  /** What s3-batch-out told last of its books. */
-  ledger: Record<string, number> = {};
+  /** Ledgers that did not balance. */
+  readonly wrongLedgers: string[] = [];
   /** When each number was published, by `performance.now()`. */
   readonly published = new Map<number, number>();
   readonly mode: Mode;
   /** First level of its topics, and the name of its bucket. */
   readonly root = `crash-${RUN}-${++runs}`;
   readonly #mqttUrl: string;
+  readonly #listeners = new Map<string, (payload: Buffer) => void>();
   readonly #cleanups: (() => Promise<void>)[] = [];
   /** Beginnings of names, with the bucket, of objects that s3-batch-out was told to store and has stored. */
   readonly #flushed = new Set<string>();
@@ -92,9 +93,14 @@ export class ModeRun {
       await this.#makeSession(client, role.filters(this.root));
       const { root } = this;
       const access = { ...s3, endpoint: proxy.endpoint };
-      const flow = role.flow({ s3: access, mqttUrl: this.#mqttUrl, bucket: root, root, client }, changes);
+      const ledgerTopic = `${client}-ledger`;
+      const place = { s3: access, mqttUrl: this.#mqttUrl, bucket: root, root, client, ledgerTopic };
+      const flow = role.flow(place, changes);
       const instance = await Instance.create(path.join(folder, role.name), flow, environment);
       this.#cleanups.push(() => instance.end());
+      await this.#listen(ledgerTopic, (payload) => {
+        this.#enter(instance, JSON.parse(payload.toString()) as Record<string, number>);
+      });
       this.members.push({ role, instance, proxy });
     }
     await Promise.all(this.members.map(({ instance }) => instance.start()));
@@ -104,18 +110,22 @@ export class ModeRun {
     const client = await connectAsync(this.#mqttUrl, { reconnectPeriod: 200 });
     this.#client = client;
     this.#cleanups.push(() => client.endAsync());
-    const listeners: Record<string, (payload: Buffer) => void> = {
-      [ledgerTopic(this.root)]: (payload) => {
-        this.ledger = JSON.parse(payload.toString()) as Record<string, number>;
-      },
-      [doneTopic(this.root)]: (payload) => {
-        const text = payload.toString();
-        if (text.startsWith(this.root)) this.#flushed.add(text);
-        else this.done.add(numberIn(payload));
-      },
-    };
-    client.on('message', (topic, payload) => listeners[topic]?.(payload));
-    await client.subscribeAsync(Object.keys(listeners), { qos: 1 });
+    client.on('message', (topic, payload) => this.#listeners.get(topic)?.(payload));
+    await this.#listen(doneTopic(this.root), (payload) => {
+      const text = payload.toString();
+      if (text.startsWith(this.root)) this.#flushed.add(text);
+      else this.done.add(numberIn(payload));
+    });
+  }
+
+  async #listen(topic: string, listener: (payload: Buffer) => void): Promise<void> {
+    this.#listeners.set(topic, listener);
+    await this.#client.subscribeAsync(topic, { qos: 1 });
+  }
+
+  #enter(instance: Instance, ledger: Record<string, number>): void {
+    instance.ledger = ledger;
+    if (!isBalanced(ledger)) this.wrongLedgers.push(JSON.stringify(ledger));
   }
 
   /** Makes the broker keep messages for a client that has not connected yet. */
@@ -148,6 +158,11 @@ export class ModeRun {
     await this.#waitFor(async () => (await this.booksOf(messages)).lost.length === 0);
   }
 
+  /** Waits until no Node-RED holds anything any more: the books will not change. */
+  async rest(): Promise<void> {
+    await this.until('nothing to be held', () => this.members.every(({ instance }) => instance.isIdle));
+  }
+
   /** @throws when the condition does not come true in time, or a Node-RED has ended by itself */
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
     if (await this.#waitFor(condition)) return;
@@ -178,6 +193,14 @@ export class ModeRun {
   /** What became of all that was published. */
   async books(): Promise<Books> {
     return balance(this.published.keys(), await this.#stored.count());
+  }
+
+  /** Records that the Node-REDs said to have found in their journals, all starts together. */
+  get recovered(): number {
+    const found = this.members.flatMap(({ instance }) => [
+      ...instance.log.matchAll(/recovered (\d+) records|holds (\d+) messages again/g),
+    ]);
+    return found.reduce((sum, [, records, messages]) => sum + Number(records ?? messages), 0);
   }
 
   /** Ends and removes everything; tells the first failure of that when all is done. */

@@ -85,8 +85,8 @@ describe('Outages on Mosquitto and Ceph RGW', function () {
       await published;
       await publish(second);
       await outage;
-      const held = runs.at(-1)!;
-      assert.ok(held.ledger.open! <= WINDOW, `${held.ledger.open} records are held`);
+      const held = runs.at(-1)!.members[0]!.instance.ledger;
+      assert.ok(held.open! <= WINDOW, `${held.open} records are held`);
     } finally {
       await end();
     }
@@ -114,7 +114,9 @@ describe('Outages on Mosquitto and Ceph RGW', function () {
     const proxies = runs.flatMap(({ members }) => members.map(({ proxy }) => proxy));
     for (const proxy of proxies) void proxy.holdUploads();
     await publish(first);
-    await inEachMode((run) => run.until('all to be taken', () => run.ledger.received === run.published.size));
+    await inEachMode((run) =>
+      run.until('all to be taken', () => run.members[0]?.instance.ledger.received === run.published.size),
+    );
     await broker.end('SIGKILL');
     const meanwhile = publish(second);
     await broker.run();
