@@ -254,7 +254,10 @@ export class BatchWriter {
     for (const batch of this.#open.all) if (batch.settled.length > 0) this.#seal(batch, 'window');
   }
 
-  /** Resolves when what was taken so far is on disk; at once where there is no journal. */
+  /**
+   * Resolves when what was taken so far is on disk; at once where there is no journal.
+   * @throws JOURNAL_FAILED when the disk does not take it; it is tried again all the same
+   */
   async commit(): Promise<void> {
     await this.#journal.current?.commit();
   }

@@ -1,7 +1,7 @@
 import { messageOf, S3BatchError } from '../errors';
 import type { JournalBatch, RecoveredBatch } from '../journal';
 import { type Destination, Layout, type LayoutSettings } from '../layout';
-import type { Framing } from '../object';
+import { extensionOf, type Framing } from '../object';
 import type { BatchJournal } from './batch-journal';
 import { BatchOnDisk } from './batch-on-disk';
 import { OpenBatch } from './open-batch';
@@ -89,7 +89,13 @@ export function formerBatch(
     const sealed =
       batch.sealed === undefined
         ? undefined
-        : sealedBatch(onDisk, objects, destination.bucket, JSON.parse(batch.sealed) as SealDescription);
+        : sealedBatch(
+            onDisk,
+            objects,
+            destination,
+            JSON.parse(batch.sealed) as SealDescription,
+            batch.missing > 0,
+          );
     return { onDisk, objects, opened, sealed };
   } catch (error) {
     throw new S3BatchError(
@@ -123,16 +129,23 @@ export async function readRecords(
 
 function sealedBatch(
   onDisk: BatchOnDisk,
-  { layout, framing, compression, blockSize }: ObjectSettings,
-  bucket: string,
+  objects: ObjectSettings,
+  destination: Destination,
   { key, trigger, first, last }: SealDescription,
+  isIncomplete: boolean,
 ): SealedBatch {
   onDisk.isCommitted = true;
+  const { layout, framing, compression, blockSize, instance } = objects;
   const { id, count, bytes } = onDisk.batch;
+  // It may have been stored whole already: what is left of it must not take the place of that.
+  const ownId = isIncomplete ? incompleteId(id) : id;
+  const extension = extensionOf(framing, compression);
   return {
-    id,
-    bucket,
-    key,
+    id: ownId,
+    bucket: destination.bucket,
+    key: isIncomplete
+      ? layout.objectName(destination, { first, last, count, batch: ownId, instance, extension })
+      : key,
     count,
     first,
     last,
@@ -145,4 +158,9 @@ function sealedBatch(
     records: undefined,
     onDisk,
   };
+}
+
+/** The id of what is left of a damaged batch: another one, and the same after every crash. */
+function incompleteId(id: string): string {
+  return id.slice(0, -1) + (id.endsWith('x') ? 'y' : 'x');
 }

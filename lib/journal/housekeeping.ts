@@ -59,6 +59,17 @@ export class Housekeeping {
     await this.#work;
   }
 
+  /** At the very end, when nothing is written any more: deletes all segments, if nothing in any of them is needed. */
+  async deleteUnneeded(): Promise<void> {
+    const { segments } = this.holdings;
+    if (!segments.every((segment) => this.holdings.isDead(segment, false))) return;
+    try {
+      for (const segment of segments) await this.#delete(segment);
+    } catch (error) {
+      this.untidy(error);
+    }
+  }
+
   /** Calls `read` with segments that stay where they are until it is done. */
   async whileReading<T>(segmentsOf: () => readonly Segment[], read: () => Promise<T>): Promise<T> {
     while (this.#exchange) await this.#exchange;
@@ -105,13 +116,17 @@ export class Housekeeping {
         this.#carry(needed);
         continue;
       }
-      const path = segment.path(this.folder);
-      if (segment.isDamaged) await this.fs.rename(path, `${path}.damaged`);
-      else await this.fs.remove(path);
-      // What forgets its batches may be deleted only after this is sure to last.
-      await this.fs.syncFolder(this.folder);
-      this.holdings.remove(segment);
+      await this.#delete(segment);
     }
+  }
+
+  async #delete(segment: Segment): Promise<void> {
+    const path = segment.path(this.folder);
+    if (segment.isDamaged) await this.fs.rename(path, `${path}.damaged`);
+    else await this.fs.remove(path);
+    // What forgets its batches may be deleted only after this is sure to last.
+    await this.fs.syncFolder(this.folder);
+    this.holdings.remove(segment);
   }
 
   #carry(needed: readonly number[]): void {

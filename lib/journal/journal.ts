@@ -189,6 +189,7 @@ export class Journal {
     this.#keeper.close();
     await this.#housekeeping.close();
     await this.#commits.close();
+    await this.#housekeeping.deleteUnneeded();
     await this.#lock.release();
   }
 

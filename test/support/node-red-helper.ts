@@ -9,6 +9,7 @@ import type { OpenBatchState, WriterCounts } from '../../lib/batch';
 import archiveLayout from '../../nodes/archive-layout';
 import batchBackup from '../../nodes/batch-backup';
 import batchFlush from '../../nodes/batch-flush';
+import mqttAckIn from '../../nodes/mqtt-ack-in';
 import offsetIndex from '../../nodes/offset-index';
 import s3BatchOut from '../../nodes/s3-batch-out';
 import s3Connection from '../../nodes/s3-connection';
@@ -70,6 +71,7 @@ const NODES: NodeInitializer[] = [
   archiveLayout,
   batchBackup,
   batchFlush,
+  mqttAckIn,
   offsetIndex,
   s3BatchOut,
   s3Connection,

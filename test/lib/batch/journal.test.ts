@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -155,6 +155,32 @@ describe('batches in a journal', () => {
     const { bucket, key } = before.stored[0]!;
     assert.deepEqual(store.body(bucket, key), away.body(bucket, key));
     assert.deepEqual({ ...after.stored[0] }, { ...before.stored[0] });
+  });
+
+  it('that the disk damaged are stored under another name: the whole object may be there already', async () => {
+    const away = new MemoryStore();
+    away.fault = () => 'STORE_UNREACHABLE';
+    const before = start(folder, away);
+    for (let n = 0; n < 20; n++) before.append('plant/a', `{"t":${1_000_000 + n},"n":"number ${n}"}`);
+    await before.writer.opened;
+    before.writer.sealAll('flush');
+    const left = await before.crash();
+    for (const name of await readdir(left)) {
+      const bytes = await readFile(path.join(left, name));
+      const at = bytes.indexOf('number 7');
+      if (at === -1) continue;
+      bytes[at] = 0x4e;
+      await writeFile(path.join(left, name), bytes);
+    }
+    away.fault = () => undefined;
+    await before.writer.flush();
+    const [whole] = before.stored;
+    const after = start(left, away);
+    await until('the object', () => after.stored.length === 1);
+    assert.equal(after.recovery?.damage.length, 1);
+    assert.notEqual(after.stored[0]?.key, whole?.key);
+    assert.equal(after.stored[0]?.count, 19);
+    assert.equal(linesOf(away.body('plant', whole?.key ?? '')).length, 20);
   });
 
   it('that were stored are forgotten', async () => {

@@ -39,6 +39,10 @@ describe('a journal in real files', () => {
     const folder = join(temporaryFolder(), 'j');
     const { journal } = await Journal.open({ folder, commit });
     assert.deepEqual(readdirSync(folder), ['lock']);
+    const batch = journal.openBatch('a', '');
+    append(batch, batch.addSource('t', 's'), note);
+    await journal.commit();
+    batch.forget();
     await journal.close();
     assert.deepEqual(readdirSync(folder), []);
   });
