@@ -1,6 +1,7 @@
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
 
 import type { HeldSession } from '../../lib/delivery/held-session';
+import { headline } from './error-status';
 
 /** How often the status follows the number of held messages, ms. */
 const EVERY = 1000;
@@ -49,7 +50,7 @@ export class AckStatus {
       this.RED._(`mqtt-ack-in.status.${key}`, values as Record<string, string>);
     const { state, error, held, overdue, learnedWindow } = this.session;
     if (error && state !== 'connected')
-      return { fill: 'red', shape: 'ring', text: text('error', { error: error.message.slice(0, 120) }) };
+      return { fill: 'red', shape: 'ring', text: text('error', { error: headline(error.message) }) };
     if (state !== 'connected') return { fill: 'yellow', shape: 'ring', text: text('connecting') };
     const parts = [text('connected')];
     if (held > 0) parts.push(text('held', { held: held.toLocaleString('en') }));
