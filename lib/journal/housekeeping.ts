@@ -66,7 +66,8 @@ export class Housekeeping {
     try {
       for (const segment of segments) await this.#delete(segment);
     } catch (error) {
-      this.untidy(error);
+      // Someone else has tidied up.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.untidy(error);
     }
   }
 

@@ -68,17 +68,18 @@ export function bindLabel(input: JQuery): void {
   $(`label[for="${input.attr('id') ?? ''}"]`).attr('for', shown);
 }
 
-/** Width of labels in the palette, in pixels. */
+/** What labels in the palette may be wide, in pixels, and the widest of this package's. */
 const PALETTE_WIDTH = 82;
+const WIDEST = 'batch\u2011backup';
 
 /**
- * A type's name for the palette. Node-RED takes a label apart at its hyphens and puts it together with spaces, and
- * breaks words that are too wide wherever that may be.
+ * A type's name for the palette, where Node-RED takes a label apart at its hyphens and sets it with spaces around them.
+ * It has hyphens that do not break, unless the editor's font is so wide that names would be broken anywhere: then it has
+ * spaces, as Node-RED's own names.
  */
 export function paletteName(type: string): () => string {
-  const name = type.replaceAll('-', '\u2011');
   return () => {
-    const fits = RED.view.calculateTextWidth(name, 'red-ui-palette-label') < PALETTE_WIDTH;
-    return fits ? name : name.replace(/\u2011(?!.*\u2011)/, '\u2011 ');
+    const fits = RED.view.calculateTextWidth(WIDEST, 'red-ui-palette-label') < PALETTE_WIDTH;
+    return type.replaceAll('-', fits ? '\u2011' : ' ');
   };
 }
