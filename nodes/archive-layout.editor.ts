@@ -288,7 +288,6 @@ RED.nodes.registerType<Properties>('archive-layout', {
   labelStyle() {
     return this.name ? 'node_label_italic' : '';
   },
-  levelNames: (pattern) => [...readPattern(pattern).names],
   oneditprepare() {
     editing = this.id;
     chooseFirst({ timeSource: 'arrival', partition: 'day' }, 'node-config-input');

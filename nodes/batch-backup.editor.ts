@@ -1,3 +1,4 @@
+import { TopicFilter } from '../lib/layout/topic-filter';
 import { checked, chooseFirst, numberWithin, paletteName, settingsNode } from './common/dialogue.editor';
 
 interface Properties {
@@ -19,10 +20,6 @@ interface Properties {
 
 /** Longest time that a timer takes, in seconds; a message waits a twentieth longer. */
 const LONGEST = 2_000_000;
-
-function isTopicFilter(filter: string): boolean {
-  return filter !== '' && /^(?:#|(?:\+|[^+#/]*)(?:\/(?:\+|[^+#/]*))*(?:\/#)?)$/.test(filter);
-}
 
 /** A check of an amount that may be blank. */
 function amount(least: number, limits: { most?: number; whole?: boolean } = {}) {
@@ -65,7 +62,7 @@ RED.nodes.registerType<Properties>('batch-backup', {
     controlTopic: {
       value: 's3-batch/stored',
       validate: checked('controlTopic', (filter: string) =>
-        isTopicFilter(filter) ? undefined : 'controlTopic',
+        TopicFilter.parse(filter) ? undefined : 'controlTopic',
       ),
     },
     timeout: { value: 600, validate: checked('timeout', amount(1, { most: LONGEST })) },

@@ -56,19 +56,12 @@ interface NodeDefinition<Properties, Credentials> {
   oneditdelete?(this: EditorNode & Properties): void;
 }
 
-/** The definition of archive-layout has a function that others ask, too. */
-interface LayoutDefinition {
-  /** Names of the levels in a topic pattern, in their order; none when the pattern is wrong. */
-  levelNames(pattern: string): string[];
-}
-
 declare const RED: {
   nodes: {
     registerType<Properties, Credentials = object>(
       type: string,
-      definition: NodeDefinition<Properties, Credentials> & Partial<LayoutDefinition>,
+      definition: NodeDefinition<Properties, Credentials>,
     ): void;
-    getType(type: 'archive-layout'): LayoutDefinition | undefined;
     node(id: string): EditorNode | null;
     filterNodes(filter: { type: string }): EditorNode[];
     workspace(id: string): { label: string } | undefined;

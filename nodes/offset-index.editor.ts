@@ -1,3 +1,4 @@
+import { patternLevels } from '../lib/layout/topic-pattern';
 import { bindLabel, checked, chooseFirst, paletteName, settingsNode } from './common/dialogue.editor';
 
 interface LevelRow {
@@ -51,9 +52,10 @@ function typed(property: Typed) {
 }
 
 /** Names of the levels in the topic pattern of a layout. */
-function levelNames(layout: string): string[] {
+function levelNames(layout: string): readonly string[] {
   const chosen = RED.nodes.node(layout) as { topic?: string } | null;
-  return RED.nodes.getType('archive-layout')?.levelNames(chosen?.topic ?? '') ?? [];
+  const levels = patternLevels(chosen?.topic ?? '');
+  return 'names' in levels ? levels.names : [];
 }
 
 /** Marks the levels that the chosen layout does not have. */

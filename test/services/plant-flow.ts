@@ -59,7 +59,7 @@ export function nodeNamed(nodes: readonly FlowNode[], type: string, name?: strin
   return found;
 }
 
-function changesOf({ type, name }: FlowNode, settings: PlantSettings): Record<string, unknown> {
+function changesOf({ type }: FlowNode, settings: PlantSettings): Record<string, unknown> {
   const { s3, mqttUrl, unmatchedBucket, batchOut, connection, broker } = settings;
   const { hostname, port } = new URL(mqttUrl);
   switch (type) {
@@ -77,7 +77,7 @@ function changesOf({ type, name }: FlowNode, settings: PlantSettings): Record<st
     case 's3-batch-out':
       return { ...batchOut };
     case 's3-range-in':
-      return name === 'records' ? { payload: 'buffer', output: 'array' } : {};
+      return { payload: 'buffer', output: 'array' };
     default:
       return {};
   }

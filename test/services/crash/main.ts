@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 
+import { messageOf } from '../../../lib/errors';
 import { MODES } from './modes';
 import { type ModeOutcome, type RoundReport, runMode } from './suite';
 
@@ -49,8 +50,7 @@ function sayRound({ mode, round, killed, when, lost, oldest, duplicates, seconds
   );
 }
 
-async function main(): Promise<void> {
-  const { rounds, seed, names, json } = settings();
+async function main({ rounds, seed, names, json }: Settings): Promise<void> {
   say(`seed ${seed}`);
   const outcomes: ModeOutcome[] = [];
   for (const [index, mode] of MODES.entries()) {
@@ -77,9 +77,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   // Ends what was started as well.
   process.once(signal, () => process.exit(1));
 }
-main().catch((error: unknown) => {
-  console.error(
-    error instanceof Error && error.message.startsWith('--') ? `${error.message}\n${USAGE}` : error,
-  );
+
+let chosen: Settings;
+try {
+  chosen = settings();
+} catch (error) {
+  say(`${messageOf(error)}\n\n${USAGE}`);
+  process.exit(2);
+}
+main(chosen).catch((error: unknown) => {
+  console.error(error);
   process.exit(1);
 });
