@@ -31,7 +31,7 @@ export interface ModeRunOptions {
 }
 
 /** How long whatever is waited for may take, ms. */
-const PATIENCE = 60_000;
+const PATIENCE = 180_000;
 const POLL = 100; // ms
 
 let runs = 0;

@@ -8,7 +8,7 @@ import { ModeRun } from './mode-run';
 import { HELD_UNTIL_JOURNALED, HELD_UNTIL_STORED, JOURNAL, WINDOW } from './modes';
 
 const FREEZE = 30_000; // ms
-const TIMEOUT = 180_000; // ms
+const TIMEOUT = 400_000; // ms
 /** A Mosquitto that saves its sessions every second: killed, it comes back with them. */
 const BROKER = [`max_inflight_messages ${WINDOW}`, 'autosave_interval 1'];
 const CONNECTION = { connectTimeout: 2, requestTimeout: 2 };
