@@ -287,17 +287,19 @@ export = function (RED: NodeAPI): void {
     const { nodeCloseTimeout = NODE_CLOSE_TIMEOUT } = RED.settings as { nodeCloseTimeout?: number };
     const ms = (nodeCloseTimeout * 2) / 3;
     await withinTime(writer.flush(), ms);
-    const { openRecords: records, uploads, journal } = writer;
+    const { openRecords: records, uploads } = writer;
     if (records === 0) return;
+    // What the disk does not take is told below.
+    await withinTime(
+      writer.commit().catch(() => undefined),
+      ms / 4,
+    );
     const what =
       `${records} records in ${uploads.pending} batches could not be stored within ${ms / 1000} s` +
       (uploads.error ? ` (${uploads.error.message})` : '');
-    if (!journal || journal.error) {
-      node.error(`${what}; they are in memory only: if Node-RED ends now, they are lost`);
-      return;
-    }
-    await withinTime(writer.commit(), ms / 4);
-    node.warn(`${what}; the journal keeps them for the next start`);
+    const { unsafeRecords } = writer;
+    if (unsafeRecords === 0) node.warn(`${what}; the journal keeps them for the next start`);
+    else node.error(`${what}; ${unsafeRecords} are in memory only: if Node-RED ends now, they are lost`);
   }
 
   RED.nodes.registerType('s3-batch-out', S3BatchOutNode);

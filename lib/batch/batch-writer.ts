@@ -98,6 +98,12 @@ export class BatchWriter {
     return this.counts.received - this.counts.refused - this.counts.stored;
   }
 
+  /** Of these, the ones that a crash would lose: they are in memory, and not or not yet on disk. */
+  get unsafeRecords(): number {
+    const onDisk = this.#queue.pending.filter(({ batch }) => batch.onDisk?.isCommitted === true);
+    return this.openRecords - onDisk.reduce((sum, { batch }) => sum + batch.count, 0);
+  }
+
   /** Bytes of memory that open and unstored batches hold. */
   get heldBytes(): number {
     return this.#open.allocated + this.#queue.heldBytes + this.#journal.heldBytes;

@@ -91,6 +91,11 @@ export class Backup {
     return isOpen && !this.journalError && this.#book.isAllOnDisk;
   }
 
+  /** Messages that a crash would lose: they are in memory only. */
+  get unsafeRecords(): number {
+    return this.isOnDisk ? 0 : this.openRecords;
+  }
+
   /** Why nothing is kept on disk at present. */
   get journalError(): S3BatchError | undefined {
     return this.#journal?.error;

@@ -113,6 +113,8 @@ export class ParkedWriters {
     this.#finishing.set(slot, id);
     // Its journal may hold more than the writer knows by now.
     void writer.opened.then(() => {
+      // A node of the same id may have taken it up since.
+      if (!this.#finishing.has(slot)) return;
       writer.sealAll('close');
       if (writer.openRecords === 0) this.#end(slot);
     });
@@ -138,7 +140,7 @@ export class ParkedWriters {
   /** No node is left that could wait for these when the process stops. */
   #tellUnstored(): void {
     const slots = [...this.#slots.values(), ...this.#finishing.keys()];
-    const records = slots.reduce((sum, { writer }) => sum + writer.openRecords, 0);
+    const records = slots.reduce((sum, { writer }) => sum + writer.unsafeRecords, 0);
     if (records === 0) return;
     this.RED.log.error(
       `[s3-batch-out] ${records} records of nodes that are gone are not stored yet: if Node-RED ends now, they are lost`,
