@@ -6,7 +6,8 @@ import { S3BatchError } from '../errors';
 import type { FileSystem } from './file-system';
 import { type ProcessIdentity, self, stateOf } from './process-identity';
 
-const NAME = 'lock';
+/** `lock.N`: who takes over a lock that was left behind makes the next number, which only one can make. */
+const NAME = /^lock\.([1-9]\d{0,14})$/;
 /** The lock is touched so often. */
 const HEARTBEAT = 2000;
 /** A holder that cannot be asked is gone when its lock was not touched for so long. */
@@ -26,12 +27,21 @@ interface Holder extends ProcessIdentity {
   token: string;
 }
 
+/** A lock in the folder. */
+interface Found {
+  number: number;
+  text: string;
+  /** When it was last touched, ms since 1970. */
+  modified: number;
+}
+
 /**
  * The right to write to a folder: a file that tells who has it. Left behind by a crash, it is taken over once its
  * holder is known to be gone.
  */
 export class Lock {
   #timer: Timer | undefined;
+  #number = 0;
   /** When the lock was last known to be ours. */
   #knownAt: number;
 
@@ -83,22 +93,39 @@ export class Lock {
   async release(): Promise<void> {
     if (this.#timer) this.clock.clearTimer(this.#timer);
     held.delete(resolve(this.folder));
-    const path = join(this.folder, NAME);
-    if ((await this.fs.readText(path))?.text === this.text) await this.fs.remove(path);
+    if (await this.#isOurs()) await this.fs.remove(this.#path(this.#number));
   }
 
   async #take(): Promise<void> {
-    const path = join(this.folder, NAME);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (await this.fs.createExclusive(path, this.text)) return;
-      const found = await this.fs.readText(path);
-      if (found && (await this.#isStale(path, found))) await this.#moveAway(path, found.text);
+      const stale = await this.#staleLocks();
+      if (!stale) continue;
+      this.#number = (stale.at(-1)?.number ?? 0) + 1;
+      if (!(await this.fs.createExclusive(this.#path(this.#number), this.text))) continue;
+      // Who looked long ago may have made a number that is not the next one any more. Each looks again after it has
+      // made its own: of two, at least one sees the other's, and gives way.
+      const others = (await this.#locks()).filter(({ number }) => number !== this.#number);
+      if (others.every((other) => stale.some((one) => isSame(one, other)))) {
+        for (const { number } of others) await this.fs.remove(this.#path(number));
+        return;
+      }
+      await this.fs.remove(this.#path(this.#number));
     }
     throw locked(this.folder, 'another process', 'wait until it is gone');
   }
 
+  /**
+   * The locks in the folder, when all of them were left behind; undefined when that changes just now.
+   * @throws JOURNAL_LOCKED when a holder lives
+   */
+  async #staleLocks(): Promise<Found[] | undefined> {
+    const locks = await this.#locks();
+    for (const lock of locks) if (!(await this.#isStale(lock))) return undefined;
+    return locks;
+  }
+
   /** @throws JOURNAL_LOCKED when the holder lives */
-  async #isStale(path: string, { text, modified }: { text: string; modified: number }): Promise<boolean> {
+  async #isStale({ number, text, modified }: Found): Promise<boolean> {
     const holder = parse(text);
     const state = holder ? stateOf(holder) : 'unknown';
     if (state === 'ended') return true;
@@ -111,7 +138,7 @@ export class Lock {
     const isNameless = !holder || holder.host === self.host;
     if (isNameless || age < 0 || age > SILENCE) {
       await new Promise<void>((over) => this.clock.setTimer(over, !isNameless && age < 0 ? SILENCE : WATCH));
-      const later = await this.fs.readText(path);
+      const later = await this.fs.readText(this.#path(number));
       if (later?.text !== text) return false;
       if (later.modified === modified) return true;
     }
@@ -119,17 +146,23 @@ export class Lock {
     throw locked(this.folder, who, remedy);
   }
 
-  /** Of several processes that find a stale lock at once, each must move away that one only. */
-  async #moveAway(path: string, stale: string): Promise<void> {
-    const aside = `${path}.${randomUUID()}`;
-    try {
-      await this.fs.rename(path, aside);
-    } catch {
-      return;
+  #path(number: number): string {
+    return join(this.folder, `lock.${number}`);
+  }
+
+  /** The locks in the folder, by number. */
+  async #locks(): Promise<Found[]> {
+    const numbers = (await this.fs.list(this.folder)).map((name) => Number(NAME.exec(name)?.[1] ?? 0));
+    const found: Found[] = [];
+    for (const number of numbers.filter((one) => one > 0).sort((a, b) => a - b)) {
+      const file = await this.fs.readText(this.#path(number));
+      if (file) found.push({ number, ...file });
     }
-    const moved = await this.fs.readText(aside);
-    if (moved && moved.text !== stale) await this.fs.createExclusive(path, moved.text);
-    await this.fs.remove(aside);
+    return found;
+  }
+
+  async #isOurs(): Promise<boolean> {
+    return (await this.fs.readText(this.#path(this.#number)))?.text === this.text;
   }
 
   #beat(): void {
@@ -146,24 +179,25 @@ export class Lock {
   }
 
   async #touch(): Promise<boolean> {
-    const path = join(this.folder, NAME);
-    const found = await this.fs.readText(path);
-    if (!found) {
+    if (await this.#isOurs()) await this.fs.touch(this.#path(this.#number));
+    else {
+      const last = (await this.#locks()).at(-1);
+      if (last) {
+        const holder = parse(last.text);
+        const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
+        this.lost(locked(this.folder, who, 'give each process its own folder'));
+        return false;
+      }
       // Somebody tidied up. Whoever was quicker is found by the next beat.
-      await this.fs.createExclusive(path, this.text);
-      this.#knownAt = this.clock.elapsed();
-      return true;
+      await this.fs.createExclusive(this.#path(this.#number), this.text);
     }
-    if (found.text !== this.text) {
-      const holder = parse(found.text);
-      const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
-      this.lost(locked(this.folder, who, 'give each process its own folder'));
-      return false;
-    }
-    await this.fs.touch(path);
     this.#knownAt = this.clock.elapsed();
     return true;
   }
+}
+
+function isSame(one: Found, other: Found): boolean {
+  return one.number === other.number && one.text === other.text;
 }
 
 function parse(text: string): Holder | undefined {

@@ -268,7 +268,7 @@ describe('a journal on a disk that fails', () => {
     journal.openBatch('a', '');
     await journal.close();
     assert.equal(journal.error?.code, 'JOURNAL_FAILED');
-    assert.ok(!disk.files.has('lock'));
+    assert.ok(!disk.files.has('lock.1'));
   });
 
   it('keeps what it cannot delete, and tries again later', async () => {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
+import fc from 'fast-check';
+
+import { systemClock } from '../../../lib/clock';
 import type { S3BatchError } from '../../../lib/errors';
-import { Journal, nodeFileSystem } from '../../../lib/journal';
+import { type FileSystem, Journal, nodeFileSystem } from '../../../lib/journal';
 import { Lock } from '../../../lib/journal/lock';
 import { self } from '../../../lib/journal/process-identity';
 import { FakeClock, until } from '../../support/fake-clock';
@@ -15,10 +18,29 @@ import { removeTemporaryFolders, temporaryFolder } from './temporary-folder';
 
 const commit = { ms: 5, records: 100 };
 
+/** The lock of a process that has ended. */
+const left = JSON.stringify({ ...self, pid: 2 ** 22 + 1, token: 'x' });
+
+/** A disk whose answers come in any order. */
+function slowed(disk: MemoryDisk, scheduler: fc.Scheduler): FileSystem {
+  const wait = () => scheduler.schedule(Promise.resolve());
+  return {
+    ...nodeFileSystem,
+    list: async () => (await wait(), disk.list()),
+    readText: async (path) => (await wait(), disk.readText(path)),
+    createExclusive: async (path, text) => (await wait(), disk.createExclusive(path, text)),
+    touch: async () => (await wait(), disk.touch()),
+    remove: async (path) => {
+      await wait();
+      disk.files.delete(basename(path));
+    },
+  };
+}
+
 /** A folder with a lock that was touched `age` ms ago. */
 function lockedFolder(holder: object | string, age = 0): string {
   const folder = temporaryFolder();
-  const path = join(folder, 'lock');
+  const path = join(folder, 'lock.1');
   writeFileSync(path, typeof holder === 'string' ? holder : JSON.stringify(holder));
   const then = new Date(Date.now() - age);
   utimesSync(path, then, then);
@@ -90,7 +112,7 @@ describe("a journal's lock", () => {
       code: 'JOURNAL_LOCKED',
     });
     await until('it watches', () => clock.timers === 1);
-    utimesSync(join(alive, 'lock'), new Date(1e12), new Date(1e12));
+    utimesSync(join(alive, 'lock.1'), new Date(1e12), new Date(1e12));
     await clock.pass(5000);
     await refused;
   });
@@ -110,33 +132,78 @@ describe("a journal's lock", () => {
     const opening = Journal.open({ folder, commit, clock });
     const refused = assert.rejects(opening, { code: 'JOURNAL_LOCKED' });
     await until('it watches', () => clock.timers === 1);
-    utimesSync(join(folder, 'lock'), new Date(), new Date());
+    // A millisecond later at least than it was: the clock may not have moved since.
+    const touched = new Date(Date.now() + 1);
+    utimesSync(join(folder, 'lock.1'), touched, touched);
     await clock.pass(5000);
     await refused;
   });
 
   it('is taken by one only of many that find a stale one', async () => {
     for (let round = 0; round < 20; round++) {
-      const folder = lockedFolder({ ...self, pid: 2 ** 22 + 1, token: 'x' });
+      const folder = lockedFolder(left);
       const parent = temporaryFolder();
       const aliases = [0, 1, 2, 3, 4, 5].map((number) => join(parent, String(number)));
       for (const alias of aliases) symlinkSync(folder, alias);
       const lost: S3BatchError[] = [];
       const takes = aliases.map((alias) =>
-        Lock.take(nodeFileSystem, new FakeClock(Date.now()), alias, (error) => lost.push(error)),
+        Lock.take(nodeFileSystem, systemClock, alias, (error) => lost.push(error)),
       );
       const results = await Promise.allSettled(takes);
       const winners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
       assert.equal(winners.length, 1);
+      assert.deepEqual(
+        readdirSync(folder).filter((name) => name.startsWith('lock')),
+        ['lock.2'],
+      );
       for (const lock of winners) await lock.release();
+      assert.deepEqual(lost, []);
     }
+  });
+
+  it('is held by one only, however slowly some of them look, take and give back', async () => {
+    const folders = ['/a', '/b', '/c', '/d', '/e'];
+    let taken = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+        const disk = new MemoryDisk();
+        disk.files.set('lock.3', Buffer.from(left));
+        const fs = slowed(disk, scheduler);
+        const holders = new Set<string>();
+        const takes = folders.map(async (folder) => {
+          const lock = await Lock.take(fs, new FakeClock(), folder, (error) => assert.ifError(error));
+          holders.add(folder);
+          taken++;
+          assert.deepEqual([...holders], [folder]);
+          await scheduler.schedule(Promise.resolve());
+          holders.delete(folder);
+          await lock.release();
+        });
+        const outcomes = await scheduler.waitFor(Promise.allSettled(takes));
+        for (const outcome of outcomes) {
+          if (outcome.status === 'rejected')
+            assert.equal((outcome.reason as S3BatchError).code, 'JOURNAL_LOCKED', String(outcome.reason));
+        }
+        assert.ok(![...disk.files.keys()].some((name) => name.startsWith('lock') && name !== 'lock.3'));
+      }),
+      { numRuns: 500 },
+    );
+    assert.ok(taken >= 500);
+  });
+
+  it('goes when its taker was gone before it had removed the one before', async () => {
+    const folder = lockedFolder(left);
+    writeFileSync(join(folder, 'lock.2'), left.replace('"x"', '"y"'));
+    const { journal } = await Journal.open({ folder, commit });
+    assert.deepEqual(readdirSync(folder), ['lock.3']);
+    await journal.close();
   });
 
   it('is touched, so that others see that its holder lives', async () => {
     const folder = temporaryFolder();
     const clock = new FakeClock();
     const { journal } = await Journal.open({ folder, commit, clock });
-    const path = join(folder, 'lock');
+    const path = join(folder, 'lock.1');
     const then = new Date(Date.now() - 20_000);
     utimesSync(path, then, then);
     await clock.pass(2000);
@@ -158,7 +225,8 @@ describe("a journal's lock", () => {
     journal.openBatch('a', '');
     await journal.commit();
     const thief = JSON.stringify({ ...self, pid: 4711, token: 'y' });
-    disk.files.set('lock', Buffer.from(thief));
+    disk.files.delete('lock.1');
+    disk.files.set('lock.2', Buffer.from(thief));
     await clock.pass(2000);
     await until('the failure', () => failures.length === 1);
     assert.equal(failures[0]?.[0].code, 'JOURNAL_LOCKED');
@@ -171,7 +239,7 @@ describe("a journal's lock", () => {
     await settle();
     await journal.close();
     assert.equal(disk.changes, changes);
-    assert.equal(disk.files.get('lock')?.toString(), thief);
+    assert.equal(disk.files.get('lock.2')?.toString(), thief);
   });
 
   it('is looked at before anything is written, when the process was held up for long', async () => {
@@ -181,7 +249,8 @@ describe("a journal's lock", () => {
     journal.openBatch('a', '');
     await journal.commit();
     const { changes } = disk;
-    disk.files.set('lock', Buffer.from('of another'));
+    disk.files.delete('lock.1');
+    disk.files.set('lock.2', Buffer.from('of another'));
     // No beat comes, as if the process stood still: the clock alone goes on.
     clock.elapsed = () => 60_000;
     journal.openBatch('b', '');
@@ -194,7 +263,7 @@ describe("a journal's lock", () => {
     const folder = temporaryFolder();
     const clock = new FakeClock();
     const { journal } = await Journal.open({ folder, commit, clock });
-    const path = join(folder, 'lock');
+    const path = join(folder, 'lock.1');
     const text = readFileSync(path, 'utf8');
     await nodeFileSystem.remove(path);
     await clock.pass(2000);

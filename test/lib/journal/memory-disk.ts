@@ -30,7 +30,8 @@ export class MemoryDisk implements FileSystem {
 
   copy(): MemoryDisk {
     const disk = new MemoryDisk();
-    for (const [name, bytes] of this.files) if (name !== 'lock') disk.files.set(name, Buffer.from(bytes));
+    for (const [name, bytes] of this.files)
+      if (!name.startsWith('lock.')) disk.files.set(name, Buffer.from(bytes));
     disk.lastWritten = this.lastWritten;
     return disk;
   }

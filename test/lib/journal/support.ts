@@ -15,7 +15,7 @@ let folders = 0;
 
 /** Opens a journal on a disk in memory; each time as if by another process. Its clock stands still unless told. */
 export function openOn(disk: MemoryDisk, options: Partial<JournalOptions> = {}): Promise<OpenedJournal> {
-  disk.files.delete('lock');
+  disk.files.delete('lock.1');
   return Journal.open({
     folder: `/journal-${folders++}`,
     commit: { ms: 20, records: 1000 },
