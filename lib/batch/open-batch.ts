@@ -136,19 +136,19 @@ export class OpenBatch implements Records {
   }
 
   time(record: number): number {
-    return this.#columns.get('time', record);
+    return this.#columns.time(record);
   }
 
   length(record: number): number {
-    return this.#columns.get('length', record);
+    return this.#columns.length(record);
   }
 
   source(record: number): number {
-    return this.#columns.get('source', record);
+    return this.#columns.source(record);
   }
 
   flags(record: number): number {
-    return this.#columns.get('flags', record);
+    return this.#columns.flags(record);
   }
 
   lineBreaks(record: number): readonly number[] | undefined {
@@ -156,7 +156,7 @@ export class OpenBatch implements Records {
   }
 
   copy(record: number, target: Buffer, at: number): void {
-    this.#bytes.copy(this.#columns.get('position', record), this.length(record), target, at);
+    this.#bytes.copy(this.#columns.position(record), this.length(record), target, at);
   }
 
   #sourceOf(placement: Placement): number {

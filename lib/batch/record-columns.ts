@@ -33,8 +33,26 @@ export class RecordColumns {
     return this.count++;
   }
 
-  get(column: keyof Page, record: number): number {
-    return this.#pages[record >>> 8]?.[column][record & (ROWS - 1)] ?? 0;
+  // A method a column: with the column's name as a parameter, each access looks it up anew.
+
+  time(record: number): number {
+    return this.#pages[record >>> 8]?.time[record & (ROWS - 1)] ?? 0;
+  }
+
+  length(record: number): number {
+    return this.#pages[record >>> 8]?.length[record & (ROWS - 1)] ?? 0;
+  }
+
+  source(record: number): number {
+    return this.#pages[record >>> 8]?.source[record & (ROWS - 1)] ?? 0;
+  }
+
+  position(record: number): number {
+    return this.#pages[record >>> 8]?.position[record & (ROWS - 1)] ?? 0;
+  }
+
+  flags(record: number): number {
+    return this.#pages[record >>> 8]?.flags[record & (ROWS - 1)] ?? 0;
   }
 
   #addPage(): Page {

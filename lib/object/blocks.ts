@@ -35,9 +35,17 @@ export function planBlocks(sorted: SortedRecords, blockSize: number): BlockPlan[
   return blocks;
 }
 
-/** The bytes of a block: its records one behind the other. */
-export function gatherBlock(records: Records, sorted: SortedRecords, block: BlockPlan): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(block.size);
+/**
+ * The bytes of a block: its records one behind the other.
+ * @param into memory for them, of at least the block's size
+ */
+export function gatherBlock(
+  records: Records,
+  sorted: SortedRecords,
+  block: BlockPlan,
+  into: Buffer = Buffer.allocUnsafeSlow(block.size),
+): Buffer {
+  const bytes = into.subarray(0, block.size);
   let at = 0;
   for (let place = block.first; place < block.first + block.records; place++) {
     records.copy(sorted.order[place] ?? 0, bytes, at);

@@ -6,6 +6,42 @@ import { S3BatchError } from '../errors';
 /** Compresses off the main thread into one gzip member. */
 export const gzip: (bytes: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer> = promisify(zlib.gzip);
 
+/**
+ * Compresses into one gzip member after another, off the main thread. What a compressor needs, 268 kB, is allocated once:
+ * with a new one for each block, that took the main thread longer than gathering the block's bytes. The bytes are those of `gzip`.
+ */
+export class GzipMembers {
+  readonly #stream: zlib.Gzip & zlib.ZlibReset;
+  #chunks: Buffer[] = [];
+
+  constructor(options: zlib.ZlibOptions) {
+    // Each write is a whole member. The types do not know that this stream, too, has `reset`.
+    const whole = { ...options, flush: zlib.constants.Z_FINISH };
+    this.#stream = zlib.createGzip(whole) as zlib.Gzip & zlib.ZlibReset;
+    this.#stream.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
+    // The write that failed tells its caller; an error that nobody listens to would end the process.
+    this.#stream.on('error', () => undefined);
+  }
+
+  /** One member at a time: the next one begins when this one is there. */
+  async compress(bytes: Uint8Array): Promise<Buffer> {
+    await new Promise<void>((resolve, reject) => {
+      this.#stream.write(bytes, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+    this.#stream.reset();
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    return Buffer.concat(chunks);
+  }
+
+  close(): void {
+    this.#stream.close();
+  }
+}
+
 const gunzipAsync: (bytes: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer> = promisify(zlib.gunzip);
 
 /**

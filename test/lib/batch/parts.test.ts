@@ -57,11 +57,11 @@ describe('columns of records', () => {
     }
     assert.equal(columns.count, 1000);
     for (const n of [0, 1, 255, 256, 511, 512, 999]) {
-      assert.equal(columns.get('time', n), 253_402_300_799_999 - n);
-      assert.equal(columns.get('length', n), 0xffffffff - n);
-      assert.equal(columns.get('source', n), n);
-      assert.equal(columns.get('position', n), n * 4000);
-      assert.equal(columns.get('flags', n), n % 512);
+      assert.equal(columns.time(n), 253_402_300_799_999 - n);
+      assert.equal(columns.length(n), 0xffffffff - n);
+      assert.equal(columns.source(n), n);
+      assert.equal(columns.position(n), n * 4000);
+      assert.equal(columns.flags(n), n % 512);
     }
     assert.equal(columns.allocated, 4 * 256 * 22);
   });

@@ -7,6 +7,8 @@ import {
   EMPTY_MEMBER_OVERHEAD,
   emptyMember,
   gunzip,
+  gzip,
+  GzipMembers,
   MAX_SUBFIELD,
   readEmptyMember,
 } from '../../../lib/object/gzip';
@@ -73,3 +75,33 @@ describe('gunzip', () => {
     await rejectsWith('OBJECT_CORRUPT', gunzip(Buffer.alloc(0), 0, 'it'));
   });
 });
+
+describe('gzip members one after another', () => {
+  it('are those that a compressor of their own would give', async () => {
+    const texts = fc.array(fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.nat(300_000).map(noise)), {
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc.asyncProperty(texts, async (all) => {
+        const members = new GzipMembers({ level: 6 });
+        for (const bytes of all) {
+          assert.deepEqual(await members.compress(bytes), await gzip(bytes, { level: 6 }));
+        }
+        members.close();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('fail for who wants them, and not the process, once they are closed', async () => {
+    const members = new GzipMembers({ level: 6 });
+    members.close();
+    await assert.rejects(members.compress(Buffer.from('x')));
+  });
+});
+
+/** Bytes that compress to about half. */
+function noise(length: number): Uint8Array {
+  let state = length;
+  return Uint8Array.from({ length }, () => (state = (state * 1103515245 + 12345) & 0x7fffffff) >> 27);
+}
