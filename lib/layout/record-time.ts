@@ -10,7 +10,7 @@ export class RecordTime {
   readonly #format: TimeFormat;
   readonly #slot: number;
   readonly #times = new BoundedCache<string, number>(TEXTS);
-  // The last text that took the slow way: devices that send nothing usable send it again and again.
+  // The last text: devices send the same second, or the same nothing usable, again and again.
   readonly #lastBytes = new Uint8Array(MAX_TIME_TEXT);
   #lastLength = -1;
   #lastTime = NaN;
@@ -30,25 +30,26 @@ export class RecordTime {
     if (kind !== FieldKind.STRING && kind !== FieldKind.NUMBER) return NaN;
     const start = scanner.starts[slot] ?? 0;
     const end = scanner.ends[slot] ?? 0;
-    const time = this.#format.read(bytes, start, end);
-    return time === time ? time : this.#readSlowly(scanner, bytes, start, end);
+    const length = end - start;
+    if (length === this.#lastLength && this.#isLast(bytes, start)) return this.#lastTime;
+    let time = this.#format.read(bytes, start, end);
+    if (time !== time) time = this.#readSlowly(scanner, bytes, length);
+    if (length <= MAX_TIME_TEXT) {
+      for (let index = 0; index < length; index++) this.#lastBytes[index] = bytes[start + index] ?? 0;
+      this.#lastLength = length;
+      this.#lastTime = time;
+    }
+    return time;
   }
 
-  #readSlowly(scanner: JsonScanner, bytes: Buffer, start: number, end: number): number {
-    const length = end - start;
+  #readSlowly(scanner: JsonScanner, bytes: Buffer, length: number): number {
     // Escapes make a text longer, at most sixfold.
     if (length > 6 * MAX_TIME_TEXT) return NaN;
-    if (length === this.#lastLength && this.#isLast(bytes, start)) return this.#lastTime;
     const text = scanner.text(this.#slot, bytes) ?? '';
     let time = this.#times.get(text);
     if (time === undefined) {
       time = this.#format.readText(text);
       this.#times.set(text, time);
-    }
-    if (length <= MAX_TIME_TEXT) {
-      this.#lastBytes.set(bytes.subarray(start, end));
-      this.#lastLength = length;
-      this.#lastTime = time;
     }
     return time;
   }
