@@ -114,16 +114,21 @@ async function encodePages(
   format: ObjectFormat,
 ): Promise<EncodedPage[]> {
   const pages: EncodedPage[] = [];
+  const members = new GzipMembers(INDEX_GZIP);
   let offset = 0;
   let number = 0;
-  for (const plan of planPages(blocks)) {
-    const own = bodies.slice(number, (number += plan.blocks.length));
-    const lengths = own.map((body) => body.length);
-    const json = await buildIndexPage(records, sorted, plan, offset, lengths, format);
-    offset += total(own);
-    const text = Buffer.from(JSON.stringify(json));
-    const compressed = await gzip(text, INDEX_GZIP);
-    pages.push({ json, text, compressed, members: indexMembers(compressed) });
+  try {
+    for (const plan of planPages(blocks)) {
+      const own = bodies.slice(number, (number += plan.blocks.length));
+      const lengths = own.map((body) => body.length);
+      const json = await buildIndexPage(records, sorted, plan, offset, lengths, format);
+      offset += total(own);
+      const text = Buffer.from(JSON.stringify(json));
+      const compressed = await members.compress(text);
+      pages.push({ json, text, compressed, members: indexMembers(compressed) });
+    }
+  } finally {
+    members.close();
   }
   return pages;
 }
