@@ -5,6 +5,7 @@ import { connectAsync } from 'mqtt';
 import type { Node, NodeMessage } from 'node-red';
 
 import { deploy, exampleFlow, type FlowNode, type Plant } from './embedded';
+import { noPublishProgress, publishMessages } from './publish';
 import { type WeldMessage, weldMessages } from './weld-messages';
 
 /** What a run adds up to. */
@@ -25,8 +26,6 @@ export interface DemoResult {
 
 const PLANT = 'PLANT-2';
 const STATION = 'WELDING-STATION-7';
-/** Publishes under way; a broker whose clients have more of them unacknowledged than it takes stands still. */
-const WINDOW = 200;
 const TIMEOUT_MS = 120_000;
 
 /**
@@ -105,11 +104,7 @@ function countOf(node: Node, name: string): number {
 
 async function publish(url: string, messages: readonly WeldMessage[]): Promise<void> {
   const client = await connectAsync(url);
-  const next = messages.values();
-  const worker = async (): Promise<void> => {
-    for (const { topic, payload } of next) await client.publishAsync(topic, payload, { qos: 1 });
-  };
-  await Promise.all(Array.from({ length: WINDOW }, worker));
+  await publishMessages(client, messages, noPublishProgress());
   await client.endAsync();
 }
 
