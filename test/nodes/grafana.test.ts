@@ -53,7 +53,7 @@ describe('the example that answers Grafana', function () {
   before(async () => {
     store = await startTestStore();
     for (const bucket of ['plant-1', 'plant-2', 'secrets']) await store.createBucket(bucket);
-    const writer = weldingWriter(store.store, 1500);
+    const writer = weldingWriter(store.store, 3000);
     const messages = weldMessages({ count: 12_000, plants: 2, stations: 11, seconds: 3600, late: 5 });
     for (const { topic, payload } of messages) writer.append(topic, payload, START);
     const [some] = weldMessages({ count: 1, plants: 1, stations: 1 });
