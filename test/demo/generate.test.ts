@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import path from 'node:path';
 
-import type { Aedes, AuthenticateError } from 'aedes' with { 'resolution-mode': 'import' };
+import type { Aedes } from 'aedes' with { 'resolution-mode': 'import' };
 
 import { weldMessages } from '../../demo/weld-messages';
 import { freePort } from '../support/free-port';
@@ -55,11 +55,13 @@ describe('npm run generate', function () {
 
   before(async () => {
     const aedes = await import('aedes');
+    // What MQTT 3.1.1 calls this.
+    const refusal = Object.assign(new Error('not authorized'), { returnCode: 5 });
     broker = await aedes.Aedes.createBroker({
       authenticate: (_client, username, password, done) => {
         const isKnown = username === 'joe' && password?.toString() === 'secret';
         if (!guarded || isKnown) done(null, true);
-        else done(Object.assign(new Error('not authorized'), { returnCode: 5 }) as AuthenticateError, false);
+        else done(refusal, false);
       },
       authorizePublish: (client, packet, done) => {
         if (!client) return;

@@ -157,13 +157,13 @@ describe('the example that answers Grafana', function () {
     });
 
     it('gives the spots of one device, and reads little else', async () => {
-      store.server.stats.reset();
       const chosen = {
         ...asked,
         from: START + 600_000,
         to: START + 1_200_000,
         devices: ['WELDING-STATION-3'],
       };
+      store.server.stats.reset();
       const { body } = await askAsInfinity(base, single!, { ...chosen, intervalMs: 1 });
       // 4,000 points are the most that one device gets.
       const rows = (body as Row[]).map(
@@ -171,8 +171,10 @@ describe('the example that answers Grafana', function () {
       );
       assert.deepEqual(rows.sort(), extremes(wanted(chosen), 300).sort());
       assert.ok(rows.length > 60);
-      const bytes = (await objectsIn(store.store, 'plant-1')).reduce((sum, one) => sum + one.bytes.length, 0);
-      assert.ok(store.server.stats.bytesSent < bytes / 2, `${store.server.stats.bytesSent} of ${bytes}`);
+      const { bytesSent } = store.server.stats;
+      const objects = await objectsIn(store.store, 'plant-1');
+      const bytes = objects.reduce((sum, one) => sum + one.bytes.length, 0);
+      assert.ok(bytesSent < bytes / 4, `${bytesSent} of ${bytes}`);
     });
 
     it('takes the same question as GET', async () => {
@@ -308,7 +310,7 @@ describe('the example that answers Grafana', function () {
         7,
       ]) {
         const [status, error] = await rows({ plant });
-        assert.equal(status, 404, String(plant));
+        assert.equal(status, 404, JSON.stringify(plant));
         assert.match(error, /there is no plant .*: known are PLANT-1, PLANT-2, PLANT-3/);
       }
       const [status] = await refused(
@@ -350,7 +352,8 @@ describe('the example that answers Grafana', function () {
 
     it('names a missing bucket, an object that cannot be read, and a store that is away', async () => {
       const [status, error] = await rows({ plant: 'PLANT-3' });
-      assert.deepEqual([status, /plant-3/.test(error)], [404, true], error);
+      assert.equal(status, 404);
+      assert.match(error, /plant-3/);
       const name = 'dt=2018-10-01/20181001T171100Z-20181001T171200Z-damaged.ndjson.gz';
       const foreign = { contentType: 'application/gzip', attributes: {} };
       await store.store.put('plant-2', name, Buffer.alloc(500), foreign);
