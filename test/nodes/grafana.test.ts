@@ -329,6 +329,7 @@ describe('the example that answers Grafana', function () {
         [{ devices: [7] }, /a device is a topic level/],
         [{ devices: 'x'.repeat(101) }, /a device is a topic level/],
         [{ devices: many }, /101 devices are more than the 100/],
+        [{ devices: { a: 'D1', b: ['D2'] } }, /a device is a topic level/],
         [{ from: 'yesterday' }, /from and to must be times/],
         [{ from: undefined }, /from and to must be times/],
         [{ to: RANGE.from - 1 }, /from the earlier one/],
@@ -374,6 +375,39 @@ describe('the example that answers Grafana', function () {
       await nodeRed.deploy(theFlow(store.server.url));
     });
 
+    it('fetches no more objects once nobody waits for them', async () => {
+      await store.createBucket('plant-3');
+      const writer = weldingWriter(store.store, 25);
+      const day = { start: START + 3 * DAY, seconds: 3600 };
+      for (const { topic, payload } of weldMessages({ count: 1500, plants: 1, stations: 2, ...day }))
+        writer.append(topic.replace('PLANT-1', 'PLANT-3'), payload, START);
+      await writer.flush();
+      const question = `${base}/voltage?plant=PLANT-3&from=${day.start}&to=${day.start + HOUR}`;
+      let fetched = 0;
+      const isFetch = ({ operation }: { operation: string }): boolean => {
+        if (operation !== 'GetObject') return false;
+        fetched++;
+        return true;
+      };
+      const atOnce = store.server.faults.add({ kind: 'delay', ms: 20, match: isFetch });
+      assert.equal((await ask(question)).status, 200);
+      const whole = fetched;
+      fetched = 0;
+      const leave = new AbortController();
+      const left = assert.rejects(ask(question, { signal: leave.signal }), { name: 'AbortError' });
+      while (fetched === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      leave.abort();
+      await left;
+      let seen = -1;
+      while (seen !== fetched) {
+        seen = fetched;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      atOnce();
+      // The index is asked to its end; of the 60 objects only those that were on their way are read.
+      assert.ok(fetched < whole - 30, `${fetched} of ${whole}`);
+    });
+
     it('stops at the limit of records, once', async () => {
       await nodeRed.deploy(theFlow(store.server.url, { MAX_RECORDS: '2000' }));
       assert.deepEqual(await rows({}), [
@@ -386,6 +420,9 @@ describe('the example that answers Grafana', function () {
         devices: ['WELDING-STATION-2'],
       });
       assert.equal(one.status, 200);
+      // Settings that are no list make no part of them a plant.
+      await nodeRed.deploy(theFlow(store.server.url, { PLANTS: '"PLANT-1,PLANT-2"' }));
+      assert.equal((await rows({}))[0], 404);
       assert.doesNotMatch(nodeRed.log, /\[error\]/);
     });
   });
