@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { type IClientOptions, connectAsync } from 'mqtt';
@@ -9,7 +8,7 @@ import { type FlowNode, type NodeRed, startNodeRed } from '../demo/embedded';
 import { weldMessages } from '../demo/weld-messages';
 import type { WriterCounts } from '../lib/batch';
 import type { ObjectStore } from '../lib/store/object-store';
-import { environment, longestPause, median, memoryInUse, round } from './measure';
+import { diskFolder, environment, longestPause, median, memoryInUse, round } from './measure';
 import { SinkStore, WELDING_LAYOUT, weldingWriter } from './welding';
 
 const MESSAGES = 50_000;
@@ -19,8 +18,12 @@ const BATCH = 10_000;
 const ROUNDS = 15;
 const CLIENT_ID = 's3-batch-bench';
 const TOPIC = 'ROOT/#';
+/** Messages on their way to the broker at a time. */
 const WINDOW = 500;
+/** `max_inflight_messages` of services/mosquitto.sh. */
+const HELD_WINDOW = 1000;
 const TIMEOUT_MS = 60_000;
+const TAB: FlowNode = { id: 'tab', type: 'tab', label: 'bench' };
 
 /** What the bench's own nodes give to it. */
 interface Bench {
@@ -31,22 +34,32 @@ interface Bench {
 
 /**
  * Messages that a real broker has queued for a persistent session are drained by Node-RED, in turns through
- * `mqtt in` → s3-batch-out and through `mqtt in` → a node that only calls done. The rates are taken from the first to
- * the last message; objects are encoded and handed to a sink in this process meanwhile.
+ * `mqtt in` → a node that only calls done, `mqtt in` → s3-batch-out without and with a journal, and `mqtt-ack-in` →
+ * s3-batch-out with a journal, acknowledged when journaled. The rates are taken from the first message to the last that
+ * has arrived, is on disk, or is told to be safe; objects are encoded and handed to a sink in this process meanwhile.
  */
 export async function ingest(): Promise<Record<string, unknown>> {
   const memoryRatio = measureMemory();
   const loopBlockMs = await measureLoopBlock();
   const rates = await measureRates(environment('MQTT_URL'));
-  const ratios = rates.batch.map((rate, n) => rate / (rates.empty[n] ?? NaN));
+  const rateOf = (name: FlowName): number => Math.round(median(rates[name].map(({ rate }) => rate)));
+  const ratiosOf = (name: FlowName): number[] =>
+    rates[name].map(({ rate }, n) => rate / (rates.empty[n]?.rate ?? NaN));
+  const ratioOf = (name: FlowName): number => round(median(ratiosOf(name)), 3);
   return {
     messages: MESSAGES,
     rounds: ROUNDS,
-    ratio: round(median(ratios), 3),
-    ratios: ratios.map((ratio) => round(ratio, 3)),
-    emptyFlow: Math.round(median(rates.empty)),
-    batchFlow: Math.round(median(rates.batch)),
-    batchFlowToLastObject: Math.round(median(rates.stored)),
+    ratio: ratioOf('batch'),
+    journalRatio: ratioOf('journal'),
+    heldAckRatio: ratioOf('held'),
+    ratios: ratiosOf('batch').map((ratio) => round(ratio, 3)),
+    journalRatios: ratiosOf('journal').map((ratio) => round(ratio, 3)),
+    heldAckRatios: ratiosOf('held').map((ratio) => round(ratio, 3)),
+    emptyFlow: rateOf('empty'),
+    batchFlow: rateOf('batch'),
+    journalFlow: rateOf('journal'),
+    heldAckFlow: rateOf('held'),
+    batchFlowToLastObject: Math.round(median(rates.batch.map(({ stored }) => stored))),
     memoryRatio: round(memoryRatio, 3),
     loopBlockMs: round(loopBlockMs, 1),
   };
@@ -81,26 +94,42 @@ async function measureLoopBlock(): Promise<number> {
   return median(pauses);
 }
 
-async function measureRates(url: string) {
-  const folder = await mkdtemp(path.join(tmpdir(), 's3-batch-bench-'));
+/** A flow that drains what the broker has queued, and how far it is. */
+interface Drain {
+  flow: FlowNode[];
+  /** Messages that came in, from 0 on or from what it is before. */
+  arrived: () => number;
+  /** Messages that it is done with: what ends the measurement. */
+  done: () => number;
+  /** Whether all of its objects are with the sink. */
+  stored: () => boolean;
+}
+
+type FlowName = 'empty' | 'batch' | 'journal' | 'held';
+
+interface Rate {
+  /** Messages a second, to the last message. */
+  rate: number;
+  /** Messages a second, to the last object. */
+  stored: number;
+}
+
+async function measureRates(url: string): Promise<Record<FlowName, Rate[]>> {
+  const folder = await mkdtemp(path.join(await diskFolder(), 's3-batch-bench-'));
   const bench: Bench = { counter: { count: 0 }, sink: new SinkStore() };
   (globalThis as { s3BatchBench?: Bench }).s3BatchBench = bench;
   await writeBenchNodes(path.join(folder, 'nodes'));
   const { red, stop } = await startNodeRed(folder, 0);
-  const rates = { empty: [] as number[], batch: [] as number[], stored: [] as number[] };
+  const rates: Record<FlowName, Rate[]> = { empty: [], batch: [], journal: [], held: [] };
   try {
     await clearSession(url);
     for (let n = -1; n < ROUNDS; n++) {
-      // In turns, and every other round the other way round, so that a drift of the machine favours neither.
-      const empty = () => drain(red, url, emptyFlow(url), () => bench.counter.count);
-      const batch = () => drainBatch(red, url, bench);
-      const [first, second] = n % 2 === 0 ? [empty, batch] : [batch, empty];
-      const results = [await first(), await second()];
-      const [emptyResult, batchResult] = n % 2 === 0 ? results : results.toReversed();
-      if (n < 0) continue; // the first round warms up
-      rates.empty.push(emptyResult?.rate ?? NaN);
-      rates.batch.push(batchResult?.rate ?? NaN);
-      rates.stored.push(batchResult?.stored ?? NaN);
+      // In turns, and every other round the other way round, so that a drift of the machine favours none.
+      const names: FlowName[] = ['empty', 'batch', 'journal', 'held'];
+      for (const name of n % 2 === 0 ? names : names.toReversed()) {
+        const rate = await drain(red, url, drainOf(name, red, url, bench));
+        if (n >= 0) rates[name].push(rate); // the first round warms up
+      }
     }
   } finally {
     await stop();
@@ -110,36 +139,35 @@ async function measureRates(url: string) {
   return rates;
 }
 
-async function drainBatch(red: NodeRed, url: string, bench: Bench) {
-  const flow = batchFlow(url);
-  const objects = bench.sink.objects + MESSAGES / BATCH;
-  const counts = (): number => {
-    const node: (Node & { counts?: WriterCounts }) | null = red.nodes.getNode('batch');
-    return node?.counts?.received ?? 0;
+function drainOf(name: FlowName, red: NodeRed, url: string, { counter, sink }: Bench): Drain {
+  if (name === 'empty') {
+    const before = counter.count;
+    const count = (): number => counter.count - before;
+    return { flow: emptyFlow(url), arrived: count, done: count, stored: () => true };
+  }
+  const objects = sink.objects + MESSAGES / BATCH;
+  const count = (what: keyof WriterCounts) => (): number => {
+    const node: (Node & { counts?: WriterCounts }) | null = red.nodes.getNode(name);
+    return node?.counts?.[what] ?? 0;
   };
-  return drain(red, url, flow, counts, () => bench.sink.objects >= objects);
-}
-
-interface Drained {
-  /** Messages a second, to the last message. */
-  rate: number;
-  /** Messages a second, to the last object. */
-  stored: number;
+  const flows = {
+    batch: { flow: batchFlow(mqttIn(url, name), name, {}), done: count('received') },
+    journal: { flow: batchFlow(mqttIn(url, name), name, { journal: true }), done: count('journaled') },
+    held: { flow: batchFlow(mqttAckIn(url, name), name, { journal: true }), done: count('acknowledged') },
+  };
+  return { ...flows[name], arrived: count('received'), stored: () => sink.objects >= objects };
 }
 
 async function drain(
   red: NodeRed,
   url: string,
-  flow: FlowNode[],
-  count: () => number,
-  finished: () => boolean = () => true,
-): Promise<Drained> {
+  { flow, arrived, done, stored: isStored }: Drain,
+): Promise<Rate> {
   await queueMessages(url);
-  const before = flow.some((node) => node.type === 's3-batch-out') ? 0 : count();
   await setFlows(red, flow);
-  const began = await until(() => count() > before);
-  const ended = await until(() => count() >= before + MESSAGES);
-  const stored = await until(finished);
+  const began = await until(() => arrived() > 0);
+  const ended = await until(() => done() >= MESSAGES);
+  const stored = await until(isStored);
   await setFlows(red, []);
   return { rate: MESSAGES / ((ended - began) / 1000), stored: MESSAGES / ((stored - began) / 1000) };
 }
@@ -181,63 +209,56 @@ async function queueMessages(url: string): Promise<void> {
   await publisher.endAsync();
 }
 
-function mqttIn(url: string, target: string): FlowNode[] {
+function brokerNode(url: string, settings: Record<string, unknown>): FlowNode {
   const { hostname, port } = new URL(url);
-  return [
-    { id: 'tab', type: 'tab', label: 'bench' },
-    {
-      id: 'broker',
-      type: 'mqtt-broker',
-      broker: hostname,
-      port,
-      clientid: CLIENT_ID,
-      autoConnect: true,
-      autoUnsubscribe: false,
-      cleansession: false,
-      protocolVersion: '4',
-      keepalive: '60',
-    },
-    {
-      id: 'in',
-      type: 'mqtt in',
-      z: 'tab',
-      topic: TOPIC,
-      qos: '1',
-      datatype: 'buffer',
-      broker: 'broker',
-      x: 100,
-      y: 100,
-      wires: [[target]],
-    },
-  ];
+  return {
+    id: 'broker',
+    type: 'mqtt-broker',
+    broker: hostname,
+    port,
+    autoConnect: true,
+    autoUnsubscribe: false,
+    protocolVersion: '4',
+    keepalive: '60',
+    ...settings,
+  };
+}
+
+function canvas(type: string, id: string, settings: Record<string, unknown>): FlowNode {
+  return { id, type, z: 'tab', x: 100, y: 100, wires: [[]], ...settings };
+}
+
+function mqttIn(url: string, target: string): FlowNode[] {
+  const input = { topic: TOPIC, qos: '1', datatype: 'buffer', broker: 'broker', wires: [[target]] };
+  return [brokerNode(url, { clientid: CLIENT_ID, cleansession: false }), canvas('mqtt in', 'in', input)];
+}
+
+/** With the window that the test broker allows, as docs/delivery.md recommends to set both. */
+function mqttAckIn(url: string, target: string): FlowNode[] {
+  const input = { topic: TOPIC, qos: '1', datatype: 'buffer', broker: 'broker', wires: [[target]] };
+  const held = { clientId: CLIENT_ID, acknowledge: 'journaled', window: HELD_WINDOW };
+  return [brokerNode(url, {}), canvas('mqtt-ack-in', 'in', { ...input, ...held })];
 }
 
 function emptyFlow(url: string): FlowNode[] {
-  return [
-    ...mqttIn(url, 'counter'),
-    { id: 'counter', type: 'bench-counter', z: 'tab', x: 300, y: 100, wires: [] },
-  ];
+  return [TAB, ...mqttIn(url, 'counter'), canvas('bench-counter', 'counter', {})];
 }
 
-function batchFlow(url: string): FlowNode[] {
+function batchFlow(input: FlowNode[], id: string, settings: Record<string, unknown>): FlowNode[] {
   return [
-    ...mqttIn(url, 'batch'),
+    TAB,
+    ...input,
     { id: 'store', type: 'bench-store' },
     { id: 'layout', type: 'archive-layout', ...WELDING_LAYOUT, timeSource: 'field', timeZone: 'UTC' },
-    {
-      id: 'batch',
-      type: 's3-batch-out',
-      z: 'tab',
+    canvas('s3-batch-out', id, {
       connection: 'store',
       layout: 'layout',
       count: BATCH,
       framing: 'newline',
       compression: 'gzip',
       completion: 'batched',
-      x: 300,
-      y: 100,
-      wires: [[]],
-    },
+      ...settings,
+    }),
   ];
 }
 

@@ -14,7 +14,7 @@ interface Bench {
 const BENCHES: Record<string, Bench> = {
   ingest: {
     services: true,
-    what: 'messages from a real Mosquitto through mqtt in → s3-batch-out, against mqtt in → a node that does nothing',
+    what: 'messages from a real Mosquitto into s3-batch-out: in memory, with journal, with held acknowledgements',
     run: async () => (await import('./ingest.js')).ingest(),
   },
   size: {

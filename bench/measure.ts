@@ -1,3 +1,5 @@
+import { statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -41,6 +43,16 @@ export async function longestPause(work: () => Promise<unknown>): Promise<number
     running = false;
   }
   return longest;
+}
+
+const TMPFS = 0x01021994;
+
+/** A folder that is on a disk: what is synced in memory costs nothing. @throws when there is none */
+export async function diskFolder(): Promise<string> {
+  for (const folder of [tmpdir(), process.cwd()]) if ((await statfs(folder)).type !== TMPFS) return folder;
+  throw new Error(
+    'neither the folder for temporary files nor this one is on a disk: set TMPDIR to one that is',
+  );
 }
 
 /** A setting of the environment that services/with-services.sh gives. */
