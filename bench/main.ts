@@ -27,6 +27,16 @@ const BENCHES: Record<string, Bench> = {
     what: 'what keeping batches on disk costs a record, against memory alone, and how fast they come back',
     run: async () => (await import('./journal.js')).journal(),
   },
+  recovery: {
+    services: false,
+    what: 'a journal of 1 GiB taken up by a new process: how fast, and in how much memory',
+    run: async () => (await import('./recovery.js')).recovery(),
+  },
+  backlog: {
+    services: true,
+    what: '1,000 sealed batches stored on a real Ceph RGW after an outage, against nothing but the PUTs',
+    run: async () => (await import('./backlog.js')).backlog(),
+  },
   query: {
     services: true,
     what: 'one device and one record out of an object on a real Ceph RGW, against downloading the object',

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -43,6 +44,19 @@ export async function longestPause(work: () => Promise<unknown>): Promise<number
     running = false;
   }
   return longest;
+}
+
+/** Watches the event loop from now on, and leaves the processor to others meanwhile. */
+export function watchLoop(): { longest: () => number } {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  return {
+    /** Ends it. The longest time that a timer was late, ms. */
+    longest: () => {
+      delay.disable();
+      return delay.max / 1e6;
+    },
+  };
 }
 
 const TMPFS = 0x01021994;

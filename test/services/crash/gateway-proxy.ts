@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 
 /** What the proxy does with bytes that come from now on. */
-type Conduct = 'pass' | 'hold uploads' | 'hold answers';
+type Conduct = 'pass' | 'hold uploads' | 'hold answers' | 'slow';
 
 interface Link {
   client: Socket;
@@ -11,6 +11,8 @@ interface Link {
   held: { to: Socket; bytes: Buffer }[];
 }
 
+/** How late a slow gateway's answers are, ms. */
+const SLOW_MS = 500;
 const PUT = Buffer.from('PUT ');
 
 /** Stands before the gateway on a port of its own, and can stop an upload half-way or keep its answer back. */
@@ -48,6 +50,11 @@ export class GatewayProxy {
   /** Objects are stored, but nobody is told. Resolves when the first answer to an upload is kept back. */
   holdAnswers(): Promise<void> {
     return this.#hold('hold answers');
+  }
+
+  /** Every answer comes half a second late. */
+  slow(): void {
+    this.#conduct = 'slow';
   }
 
   /** Passes on what is held, and everything from now on. */
@@ -102,6 +109,10 @@ export class GatewayProxy {
       this.#reached();
     });
     gateway.on('data', (bytes) => {
+      if (this.#conduct === 'slow') {
+        setTimeout(() => client.write(bytes), SLOW_MS);
+        return;
+      }
       if (this.#conduct !== 'hold answers' || !uploads) {
         client.write(bytes);
         return;

@@ -109,6 +109,25 @@ export class Instance {
     this.#earlierLogs += this.process.log;
   }
 
+  /**
+   * Ends it as a service manager does.
+   * @throws when it had ended by itself, or does not end in time
+   */
+  async stop(): Promise<void> {
+    this.assertRuns();
+    await this.process.stop();
+    this.#earlierLogs += this.process.log;
+  }
+
+  /** Lets it stand still, with its connections open; the answer lets it go on. */
+  freeze(): () => void {
+    const { pid } = this.process;
+    process.kill(pid, 'SIGSTOP');
+    return () => {
+      process.kill(pid, 'SIGCONT');
+    };
+  }
+
   /** Everything that it has written, before it was killed too. */
   get log(): string {
     return this.#earlierLogs + (this.process.running ? this.process.log : '');

@@ -57,16 +57,18 @@ export function numberInLine(line: string): number {
 /**
  * Publishes with QoS 1, spread evenly over the time; resolves when the broker has acknowledged all.
  * @param times takes when each number was published, by `performance.now()`
+ * @param ms in which they are published
  */
 export async function publishEvenly(
   client: MqttClient,
   messages: readonly CrashMessage[],
   times: Map<number, number>,
+  ms: number,
 ): Promise<void> {
   const began = performance.now();
   const acknowledged: Promise<unknown>[] = [];
   for (const { number, topic, payload } of messages) {
-    const due = began + (acknowledged.length * PUBLISHING_MS) / messages.length;
+    const due = began + (acknowledged.length * ms) / messages.length;
     if (due > performance.now()) await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
     times.set(number, performance.now());
     acknowledged.push(client.publishAsync(topic, payload, { qos: 1 }));

@@ -10,7 +10,7 @@ import { balance, type Books, isBalanced } from './books';
 import { doneTopic, type FlowChanges, flushTopic } from './flow';
 import { GatewayProxy } from './gateway-proxy';
 import { Instance } from './instance';
-import { type CrashMessage, numberIn, publishEvenly } from './messages';
+import { type CrashMessage, numberIn, publishEvenly, PUBLISHING_MS } from './messages';
 import type { Mode, Role } from './modes';
 import { StoredNumbers } from './stored-numbers';
 
@@ -138,9 +138,9 @@ export class ModeRun {
     });
   }
 
-  /** Resolves when the broker has acknowledged all. */
-  async publish(messages: readonly CrashMessage[]): Promise<void> {
-    await publishEvenly(this.#client, messages, this.published);
+  /** Resolves when the broker has acknowledged all, `ms` after the first one was published at the earliest. */
+  async publish(messages: readonly CrashMessage[], ms = PUBLISHING_MS): Promise<void> {
+    await publishEvenly(this.#client, messages, this.published, ms);
   }
 
   /**
