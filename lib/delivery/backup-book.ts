@@ -157,8 +157,12 @@ export class BackupBook {
     return true;
   }
 
-  /** Takes over what a former process held. */
-  adopt(slice: BackupSlice, now: number): void {
+  /**
+   * Takes over what a former process held.
+   * @returns how many messages more are held: of what it adopts, rows may announce others
+   */
+  adopt(slice: BackupSlice, now: number): number {
+    const before = this.held;
     slice.close(Math.min(slice.opened + this.#sliceTime, now));
     for (let number = 0; number < slice.count; number++) {
       const id = slice.idOf(number);
@@ -168,6 +172,7 @@ export class BackupBook {
     this.#slices.sort((a, b) => a.opened - b.opened);
     this.#touched.add(slice);
     this.settle();
+    return this.held - before;
   }
 
   /** A slice to be filled with what a former process held. @param opened in this book's time */

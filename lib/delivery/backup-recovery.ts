@@ -47,6 +47,7 @@ export function lastOpened(batches: readonly RecoveredBatch[]): number | undefin
 /**
  * Gives what a former process held to the book.
  * @param now in the book's time, which goes on from the one that wrote the journal
+ * @param held called when so many messages more are held
  * @returns what could not be read
  */
 export async function recover(
@@ -55,13 +56,14 @@ export async function recover(
   book: BackupBook,
   known: KnownAnnouncements,
   now: number,
+  held: (messages: number) => void,
 ): Promise<S3BatchError[]> {
   const unreadable: S3BatchError[] = [];
   for (const batch of batches) {
     const description = parse(batch.description);
     try {
       if (description?.kind === 'announcements') await known.restore(batch);
-      else if (description) await recoverSlice(journal, batch, book, description.opened, now);
+      else if (description) await recoverSlice(journal, batch, book, description.opened, now, held);
       else unreadable.push(damaged(batch, 'this version cannot read what it is'));
     } catch (error) {
       unreadable.push(damaged(batch, messageOf(error), error));
@@ -76,6 +78,7 @@ async function recoverSlice(
   book: BackupBook,
   opened: number,
   now: number,
+  held: (messages: number) => void,
 ): Promise<void> {
   const slice = book.newSlice(opened, onDiskIn(journal, batch));
   try {
@@ -89,7 +92,7 @@ async function recoverSlice(
     });
   } finally {
     // What could be read of it is held.
-    book.adopt(slice, now);
+    held(book.adopt(slice, now));
   }
 }
 

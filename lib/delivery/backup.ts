@@ -327,11 +327,13 @@ export class Backup {
     this.#book.shift(now - before);
     this.#uploads.notBefore = now + Math.min(this.#settings.timeout, AFTER_START);
     this.#known.useJournal(journal);
-    const heldBefore = this.#book.held;
-    const unreadable = await recover(journal, batches, this.#book, this.#known, now);
-    const records = this.#book.held - heldBefore;
-    this.#counts.received += records;
-    this.#counts.recovered += records;
+    let records = 0;
+    const unreadable = await recover(journal, batches, this.#book, this.#known, now, (messages) => {
+      // At once: whoever looks into the books meanwhile sees these among the held.
+      this.#counts.received += messages;
+      this.#counts.recovered += messages;
+      records += messages;
+    });
     guarded(() => this.#events.recovered?.({ records, damage, unreadable }));
     this.#takeEarly();
     this.#uploads.arm();

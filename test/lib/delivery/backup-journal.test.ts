@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import fc from 'fast-check';
 
-import { until } from '../../support/fake-clock';
+import { FakeClock, nextTurn, until } from '../../support/fake-clock';
 import { MIB, thrownBy } from '../batch/support';
 import { announcementOf, LATEST, TestBackup, TIMEOUT, withFolder } from './backup-support';
 
@@ -179,6 +179,49 @@ describe("the backup's journal", () => {
       assert.equal(second.held, 0);
       second.take('more');
       await second.backup.close(0);
+    }));
+
+  it('has balanced books at every moment of a recovery, whatever comes meanwhile', () =>
+    withFolder(async (folder) => {
+      const first = await started(folder);
+      for (let slice = 0; slice < 5; slice++) {
+        for (let n = 0; n < 2000; n++) first.take(`${slice} ${n}`);
+        // Announced before it comes, by a later slice.
+        first.announce(`b${slice}`, `${slice} 0`, `early ${slice}`);
+        await first.pass(TIMEOUT / 20);
+      }
+      await first.backup.close(0);
+      const second = new TestBackup({ folder, clock: new FakeClock(first.clock.now()) });
+      let looks = 0;
+      for (; second.recoveries.length === 0; looks++) {
+        second.checkLedger();
+        second.take(`meanwhile ${looks}`);
+        await nextTurn();
+      }
+      assert.ok(looks > 5, `${looks} looks`);
+      await second.backup.opened;
+      second.checkLedger();
+      assert.equal(second.held, 5 * 1999 + looks);
+      await second.backup.close(0);
+    }));
+
+  it('has balanced books when it recovers after messages were taken in memory only', () =>
+    withFolder(async (folder) => {
+      const owner = await started(folder);
+      for (let n = 0; n < 5000; n++) owner.take(`owner ${n}`);
+      const test = new TestBackup({ folder, timeout: 1_000_000 });
+      await test.backup.opened;
+      await owner.backup.close(0);
+      let taken = 0;
+      for (; test.recoveries.length === 0; taken++) {
+        test.take(`own ${taken}`);
+        test.checkLedger();
+        await test.clock.pass(5);
+      }
+      test.checkLedger();
+      const { recovered, received } = test.backup.ledger;
+      assert.deepEqual({ recovered, received }, { recovered: 5000, received: 5000 + taken });
+      await test.backup.close(0);
     }));
 
   it('loses nothing and stores nothing that was announced, whatever comes in whatever order', () => {
