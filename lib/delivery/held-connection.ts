@@ -5,7 +5,8 @@ import type { Clock } from '../clock';
 import { messageOf, S3BatchError } from '../errors';
 import type { Acknowledgements, AcknowledgeWhen } from './acknowledgements';
 import { type Broker, openSocket } from './held-broker';
-import type { HeldMessage } from './held-message';
+import { type HeldMessage, identityOf } from './held-message';
+import type { HeldOver } from './held-over';
 import { PacketType, packetType } from './held-packets';
 import { HeldStream } from './held-stream';
 import { HeldWindow } from './held-window';
@@ -24,12 +25,16 @@ export interface HeldConnectionSettings {
   newMessageId: () => string;
   /** Packet ids of QoS 2 messages that are acknowledged and not yet let go by the broker; outlives a connection. */
   released: Set<number>;
+  /** What the session's connections before left in the nodes' hands. */
+  heldOver: HeldOver;
 }
 
 export interface HeldConnectionEvents {
   /** The broker took the connection; messages of a session that it kept may have come before. */
   connected(isSessionKept: boolean): void;
   message(packet: IPublishPacket, messageId: string): void;
+  /** The broker sent a message again that nodes have in hand, or have made safe. */
+  cameAgain(): void;
   /** The connection is gone, or never came about, for this reason if one is known. Told once. */
   closed(error: S3BatchError | undefined): void;
 }
@@ -58,8 +63,8 @@ export class HeldConnection {
     this.window = new HeldWindow({
       acknowledgements: settings.acknowledgements,
       when: settings.when,
-      acknowledged: ({ packet, packetId }: HeldMessage) => {
-        if (packet && packetType(packet) === PacketType.pubrec) released.add(packetId);
+      acknowledged: ({ packet, identity }: HeldMessage) => {
+        if (packet && packetType(packet) === PacketType.pubrec) released.add(identity.packetId);
       },
       write: (packets) => {
         this.size.acknowledged(clock.elapsed());
@@ -90,8 +95,6 @@ export class HeldConnection {
         this.#receive(packet);
       });
       client.on('connect', ({ sessionPresent }: IConnackPacket) => {
-        // Ids of a session that is gone may come again for other messages.
-        if (!sessionPresent) this.settings.released.clear();
         this.events.connected(sessionPresent);
       });
       client.on('disconnect', ({ reasonCode }) => {
@@ -143,19 +146,28 @@ export class HeldConnection {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.window.void();
+    this.settings.heldOver.keep(this.window.void());
     this.events.closed(this.#error);
   }
 
   #receive(packet: Packet): void {
     if (packet.cmd === 'publish') this.#arrive(packet);
     else if (packet.cmd === 'pubrel') this.settings.released.delete(packet.messageId ?? 0);
+    else if (packet.cmd === 'connack') this.#take(packet);
+  }
+
+  /** Ids of a session that is gone may come again for other messages, and messages may come before 'connect' is told. */
+  #take({ returnCode, reasonCode, sessionPresent }: IConnackPacket): void {
+    const isRefused = Boolean(returnCode) || Boolean(reasonCode);
+    if (isRefused || sessionPresent) return;
+    this.settings.released.clear();
+    this.settings.heldOver.clear();
   }
 
   /** MQTT.js gives QoS 2 messages away only after the second half of their handshake, which is what is held here. */
   #arrive(packet: IPublishPacket): void {
     const { qos, dup, messageId: packetId = 0 } = packet;
-    const { newMessageId, released, clock } = this.settings;
+    const { newMessageId, released, heldOver, clock, when } = this.settings;
     if (this.#isClosed) return;
     if (qos > 0) {
       if (this.window.has(packetId)) return;
@@ -164,10 +176,18 @@ export class HeldConnection {
         released.delete(packetId);
       }
     }
+    const now = clock.elapsed();
+    const identity = qos > 0 ? identityOf(packet) : undefined;
+    const before = identity && heldOver.take(identity, dup, when);
+    if (before) {
+      this.window.arriveAgain(before, now);
+      this.size.arrived(this.window.held, now);
+      this.events.cameAgain();
+      return;
+    }
     const messageId = newMessageId();
-    if (qos > 0) {
-      const now = clock.elapsed();
-      this.window.arrive(messageId, packetId, packet.topic, now);
+    if (identity) {
+      this.window.arrive(messageId, identity, now);
       this.size.arrived(this.window.held, now);
     }
     this.events.message(packet, messageId);

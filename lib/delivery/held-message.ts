@@ -1,4 +1,32 @@
+import type { IPublishPacket } from 'mqtt';
+
+import { crc32c } from '../crc32c';
 import type { AcknowledgeWhen, HeldAcknowledgement } from './acknowledgements';
+
+/** What the broker calls a message in a session, and enough of its content to notice a broker that errs. */
+export interface Identity {
+  readonly packetId: number;
+  readonly qos: number;
+  readonly topic: string;
+  /** Of the payload. */
+  readonly length: number;
+  readonly checksum: number;
+}
+
+export function identityOf({ messageId, qos, topic, payload }: IPublishPacket): Identity {
+  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+  return { packetId: messageId ?? 0, qos, topic, length: bytes.length, checksum: crc32c(bytes) };
+}
+
+export function isSame(one: Identity, other: Identity): boolean {
+  return (
+    one.packetId === other.packetId &&
+    one.qos === other.qos &&
+    one.topic === other.topic &&
+    one.length === other.length &&
+    one.checksum === other.checksum
+  );
+}
 
 /** What a held message needs of the window that it is in. */
 export interface HeldBy {
@@ -7,6 +35,8 @@ export interface HeldBy {
   changed(): void;
   /** A taker named a batch to seal. */
   waiting(): void;
+  /** Nobody is going to acknowledge this message. */
+  forget(message: HeldMessage): void;
 }
 
 /** A message between its arrival and the writing of its acknowledgement. */
@@ -18,14 +48,26 @@ export class HeldMessage {
   #refused = 0;
   #seals: (() => void)[] | undefined;
 
+  #window: HeldBy;
+
   /** @param arrived on the clock that never runs backwards, ms */
   constructor(
     readonly messageId: string,
-    readonly packetId: number,
-    readonly topic: string,
-    readonly arrived: number,
-    private readonly window: HeldBy,
-  ) {}
+    readonly identity: Identity,
+    public arrived: number,
+    window: HeldBy,
+  ) {
+    this.#window = window;
+  }
+
+  get topic(): string {
+    return this.identity.topic;
+  }
+
+  /** When it is safe enough. */
+  get when(): AcknowledgeWhen {
+    return this.#window.when;
+  }
 
   /** Everyone who took it has released it. */
   get isSafe(): boolean {
@@ -37,28 +79,41 @@ export class HeldMessage {
     return this.#pending === 0 && !this.isSafe;
   }
 
+  /** It arrived once more, in the window of another connection. */
+  moveTo(window: HeldBy, now: number): void {
+    this.#window = window;
+    this.arrived = now;
+    this.packet = undefined;
+    if (this.#seals) window.waiting();
+  }
+
+  /** Its acknowledgement is not going to be sent. */
+  forget(): void {
+    this.#window.forget(this);
+  }
+
   take(): HeldAcknowledgement {
     this.#taken = true;
     this.#pending++;
-    return new Taker(this, this.window.when);
+    return new Taker(this, this.#window.when);
   }
 
   dismiss(): void {
     this.#taken = true;
     this.#refused = 0;
-    this.window.changed();
+    this.#window.changed();
   }
 
   settle(isKept: boolean): void {
     this.#pending--;
     if (!isKept) this.#refused++;
-    this.window.changed();
+    this.#window.changed();
   }
 
   wait(seal: () => void): void {
     this.#seals ??= [];
     this.#seals.push(seal);
-    this.window.waiting();
+    this.#window.waiting();
   }
 
   /** The batches to seal, each answered once. */

@@ -3,6 +3,7 @@ import { MqttClient } from 'mqtt';
 import { S3BatchError } from '../errors';
 import { type Broker, openSocket } from './held-broker';
 import { brokerError } from './held-connection';
+import { HeldOver } from './held-over';
 
 export interface Subscription {
   topic: string;
@@ -11,6 +12,8 @@ export interface Subscription {
 
 /** The subscriptions that this process made, by broker and client id: a session keeps what nobody ends. */
 const subscriptions = new Map<string, Subscription>();
+/** What nodes have in hand of each session's messages while it has no connection, in the same way. */
+const heldOver = new Map<string, HeldOver>();
 const inUse = new Set<string>();
 
 /** A client id at a broker, which one session of this process may have: two would throw each other out for ever. */
@@ -37,6 +40,13 @@ export class SessionClaim {
     subscriptions.set(this.#key, subscription);
   }
 
+  /** Of this session, over all that claim it one after the other. */
+  get heldOver(): HeldOver {
+    const own = heldOver.get(this.#key) ?? new HeldOver();
+    heldOver.set(this.#key, own);
+    return own;
+  }
+
   release(): void {
     inUse.delete(this.#key);
   }
@@ -47,7 +57,10 @@ export class SessionClaim {
  * @throws BROKER_UNREACHABLE, BROKER_REFUSED when that did not succeed within `timeoutMs`
  */
 export async function endSession(broker: Broker, clientId: string, timeoutMs: number): Promise<void> {
-  subscriptions.delete(keyOf(broker, clientId));
+  const key = keyOf(broker, clientId);
+  subscriptions.delete(key);
+  heldOver.get(key)?.clear();
+  heldOver.delete(key);
   const client = new MqttClient((own) => openSocket(own, broker), {
     ...broker.options,
     ...{ clientId, clean: true, reconnectPeriod: 0, connectTimeout: timeoutMs },

@@ -82,13 +82,14 @@ export class HeldSession {
     this.#settings = settings;
     this.#clock = settings.clock ?? systemClock;
     this.#again = settings.timeLimit;
+    this.#claim = new SessionClaim(broker, clientId);
     this.#connectionSettings = {
       ...{ broker, clientId, when, window, sessionExpiry, newMessageId },
       acknowledgements: settings.acknowledgements ?? acknowledgements,
       clock: this.#clock,
       released: new Set(),
+      heldOver: this.#claim.heldOver,
     };
-    this.#claim = new SessionClaim(broker, clientId);
   }
 
   get state(): HeldSessionState {
@@ -122,10 +123,11 @@ export class HeldSession {
         this.#subscribe(connection, isSessionKept);
       },
       message: (packet, messageId) => {
-        this.#watch ??= this.#clock.setTimer(() => {
-          this.#look();
-        }, QUIET);
+        this.#lookSoon();
         this.events.message(packet, messageId);
+      },
+      cameAgain: () => {
+        this.#lookSoon();
       },
       closed: (error) => {
         // One that was given up for another is not missed.
@@ -227,7 +229,10 @@ export class HeldSession {
     }
     if (connection.size.isFull(held, now)) connection.window.seal();
     if (now - this.#lookedAt >= LOOK_EVERY || held === 0) this.#lookForOverdue(connection, now);
-    if (this.held === 0) return;
+    if (this.held > 0) this.#lookSoon();
+  }
+
+  #lookSoon(): void {
     this.#watch ??= this.#clock.setTimer(() => {
       this.#look();
     }, QUIET);

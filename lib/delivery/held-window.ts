@@ -1,5 +1,5 @@
 import type { Acknowledgements, AcknowledgeWhen } from './acknowledgements';
-import { HeldMessage, type HeldBy } from './held-message';
+import { HeldMessage, type HeldBy, type Identity } from './held-message';
 
 export interface HeldWindowSettings {
   acknowledgements: Acknowledgements;
@@ -46,11 +46,16 @@ export class HeldWindow implements HeldBy {
     return this.#byPacket.has(packetId);
   }
 
-  arrive(messageId: string, packetId: number, topic: string, now: number): void {
-    const message = new HeldMessage(messageId, packetId, topic, now, this);
-    this.#queue.push(message);
-    this.#byPacket.set(packetId, message);
+  arrive(messageId: string, identity: Identity, now: number): void {
+    const message = new HeldMessage(messageId, identity, now, this);
+    this.#add(message);
     this.settings.acknowledgements.add(message);
+  }
+
+  /** A message of another connection arrived once more. */
+  arriveAgain(message: HeldMessage, now: number): void {
+    message.moveTo(this, now);
+    this.#add(message);
   }
 
   /** Takes an acknowledgement that the client wants to send; false when it belongs to no message here. */
@@ -84,7 +89,7 @@ export class HeldWindow implements HeldBy {
       if (message?.packet === undefined || !message.isSafe) break;
       packets.push(message.packet);
       this.#queue[this.#start++] = undefined;
-      this.#byPacket.delete(message.packetId);
+      this.#byPacket.delete(message.identity.packetId);
       this.settings.acknowledgements.remove(message);
       this.settings.acknowledged?.(message);
     }
@@ -122,15 +127,32 @@ export class HeldWindow implements HeldBy {
     return false;
   }
 
-  /** The connection is gone: none of these acknowledgements may be sent on another one. */
-  void(): void {
+  /**
+   * The connection is gone: none of these acknowledgements may be sent on another one.
+   * @returns the messages that nodes have in hand or have made safe; the others are forgotten
+   */
+  void(): HeldMessage[] {
     this.#isVoid = true;
     clearImmediate(this.#flush);
     this.#flush = undefined;
-    for (const message of this.#messages()) this.settings.acknowledgements.remove(message);
+    const left: HeldMessage[] = [];
+    for (const message of this.#messages()) {
+      if (message.isUnfinished) this.forget(message);
+      else left.push(message);
+    }
     this.#queue = [];
     this.#start = 0;
     this.#byPacket.clear();
+    return left;
+  }
+
+  forget(message: HeldMessage): void {
+    this.settings.acknowledgements.remove(message);
+  }
+
+  #add(message: HeldMessage): void {
+    this.#queue.push(message);
+    this.#byPacket.set(message.identity.packetId, message);
   }
 
   *#messages(): Generator<HeldMessage> {

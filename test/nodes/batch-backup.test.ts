@@ -302,7 +302,7 @@ describe('batch-backup', () => {
     });
     const flow = await load();
     const give = (id: number, given: object): Promise<Error | undefined> => {
-      window.arrive(`test-${id}`, id, 'topic', 0);
+      window.arrive(`test-${id}`, { packetId: id, qos: 1, topic: 'topic', length: 0, checksum: 0 }, 0);
       window.hold(id, Buffer.from([0x40, 2, 0, id]));
       return flow.send('backup', given);
     };

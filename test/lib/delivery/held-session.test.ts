@@ -8,7 +8,7 @@ import { endSession } from '../../../lib/delivery/held-registry';
 import { HeldSession, type HeldSessionSettings } from '../../../lib/delivery/held-session';
 import { S3BatchError } from '../../../lib/errors';
 import { FakeClock, nextTurn, until } from '../../support/fake-clock';
-import { FakeBroker } from './held-fake-broker';
+import { FakeBroker, type Peer } from './held-fake-broker';
 
 let clients = 0;
 
@@ -73,6 +73,17 @@ describe('a session with held acknowledgements', () => {
 
   async function arrived(count: number): Promise<void> {
     await until(`${count} messages`, () => messages.length >= count);
+  }
+
+  /** Ends the connection of the peer, and answers the next one. */
+  async function reconnected(session: HeldSession, peer: Peer): Promise<Peer> {
+    const next = broker.peers.length;
+    peer.cut();
+    await until('the loss', () => session.state === 'error');
+    await clock.pass(clock.untilNext);
+    const again = await broker.peer(next);
+    await connected(session);
+    return again;
   }
 
   const release = (index: number): void => acknowledgements.get(messages[index]!.messageId)?.release();
@@ -173,24 +184,142 @@ describe('a session with held acknowledgements', () => {
     assert.deepEqual(peer.idsOf('puback'), [1]);
   });
 
-  it('voids what it holds with the connection', async () => {
+  it('voids what nobody has in hand with the connection', async () => {
     const session = open();
     await connected(session);
     const peer = await broker.peer(0);
     peer.publish(1);
+    peer.publish(2);
+    await arrived(2);
+    acknowledgements.get(messages[1]!.messageId)?.refuse();
+    const second = await reconnected(session, peer);
+    assert.equal(acknowledgements.size, 0);
+    second.publish(1, { dup: true });
+    second.publish(2, { dup: true });
+    await arrived(4);
+    assert.notEqual(messages[2]!.messageId, messages[0]!.messageId);
+    release(2);
+    await until('it to be acknowledged', () => second.idsOf('puback').length === 1);
+    assert.deepEqual(second.idsOf('puback'), [1]);
+  });
+
+  for (const protocolVersion of [4, 5] as const) {
+    for (const qos of [1, 2] as const) {
+      const ack = qos === 1 ? 'puback' : 'pubrec';
+      it(`takes nothing again after a reconnect that somebody has in hand (MQTT ${protocolVersion}, QoS ${qos})`, async () => {
+        const session = open({ qos }, protocolVersion);
+        await connected(session);
+        const first = await broker.peer(0);
+        for (const id of [1, 2, 3]) first.publish(id, { qos });
+        await arrived(3);
+        const takers = messages.map(({ messageId }) => acknowledgements.get(messageId));
+        takers[0]?.waitsFor(() => told.push('seal'));
+        const second = await reconnected(session, first);
+        takers[1]?.release();
+        for (const id of [1, 2, 3]) second.publish(id, { qos, dup: true });
+        second.publish(4, { qos });
+        await arrived(4);
+        assert.equal(messages[3]!.packetId, 4);
+        assert.equal(session.held, 4);
+        assert.deepEqual(second.idsOf(ack), [], 'none before the first is safe');
+
+        const third = await reconnected(session, second);
+        for (const id of [1, 2, 3]) third.publish(id, { qos, dup: true });
+        await until('all to come again', () => session.held === 3);
+        for (const taker of takers) taker?.release();
+        await until('all to be acknowledged', () => third.idsOf(ack).length === 3);
+        assert.deepEqual(third.idsOf(ack), [1, 2, 3]);
+        assert.equal(messages.length, 4);
+      });
+    }
+  }
+
+  it('seals what came again and still waits when the window is full', async () => {
+    const session = open({ window: 2 });
+    await connected(session);
+    const first = await broker.peer(0);
+    for (const id of [1, 2]) first.publish(id);
+    await arrived(2);
+    for (const { messageId } of messages)
+      acknowledgements.get(messageId)?.waitsFor(() => told.push(`seal ${messageId}`));
+    const second = await reconnected(session, first);
+    for (const id of [1, 2]) second.publish(id, { dup: true });
+    await until('all to come again', () => session.held === 2);
+    await clock.pass(300);
+    assert.deepEqual(
+      told.filter((text) => text.startsWith('seal')),
+      messages.map(({ messageId }) => `seal ${messageId}`),
+    );
+  });
+
+  it('takes again what is not certainly the message that somebody has in hand', async () => {
+    const session = open();
+    await connected(session);
+    const first = await broker.peer(0);
+    for (const id of [1, 2, 3, 4, 5]) first.publish(id);
+    await arrived(5);
+    const takers = messages.map(({ messageId }) => acknowledgements.get(messageId));
+    const second = await reconnected(session, first);
+    takers[3]?.refuse();
+    second.publish(1); // not flagged: another message
+    second.publish(2, { dup: true, topic: 'b' });
+    second.publish(3, { dup: true, payload: Buffer.from('4') });
+    second.publish(4, { dup: true });
+    second.publish(5, { dup: true, qos: 2 });
+    await arrived(10);
+    for (const taker of takers) taker?.release();
+    await clock.pass(50);
+    assert.deepEqual(second.idsOf('puback'), [], 'what was released is of another connection');
+    assert.equal(acknowledgements.size, 5);
+    for (const index of [5, 6, 7, 8, 9]) release(index);
+    await until('all to be acknowledged', () => session.held === 0);
+  });
+
+  it('takes everything again in a session that the broker began anew', async () => {
+    const session = open();
+    await connected(session);
+    const first = await broker.peer(0);
+    first.publish(1);
     await arrived(1);
     const taker = acknowledgements.get(messages[0]!.messageId);
-    peer.cut();
-    await until('the loss', () => session.state === 'error');
-    assert.equal(acknowledgements.size, 0);
-    await clock.pass(1000);
-    const second = await broker.peer(1);
+    broker.answers.sessionPresent = false;
+    const second = await reconnected(session, first);
     second.publish(1, { dup: true });
     await arrived(2);
     taker?.release();
     await clock.pass(50);
     assert.deepEqual(second.idsOf('puback'), []);
-    assert.notEqual(messages[1]!.messageId, messages[0]!.messageId);
+    release(1);
+    await until('it to be acknowledged', () => second.idsOf('puback').length === 1);
+    assert.equal(acknowledgements.size, 0);
+  });
+
+  it('goes on with what is in hand after a deploy, unless it is to be safe at another time', async () => {
+    const before = open({ when: 'journaled' });
+    await connected(before);
+    const first = await broker.peer(0);
+    for (const id of [1, 2]) first.publish(id);
+    await arrived(2);
+    const takers = messages.map(({ messageId }) => acknowledgements.get(messageId));
+    await closed(before);
+    const after = open({ when: 'journaled' });
+    await connected(after);
+    const second = await broker.peer(1);
+    for (const id of [1, 2]) second.publish(id, { dup: true });
+    await until('all to come again', () => after.held === 2);
+    takers[0]?.release();
+    await until('it to be acknowledged', () => second.idsOf('puback').length === 1);
+    assert.equal(messages.length, 2);
+
+    await closed(after);
+    const stored = open({ when: 'stored' });
+    await connected(stored);
+    const third = await broker.peer(2);
+    third.publish(2, { dup: true });
+    await arrived(3);
+    takers[1]?.release();
+    await clock.pass(50);
+    assert.deepEqual(third.idsOf('puback'), []);
   });
 
   it('tries again for ever with growing pauses, and tells the same reason once', async () => {

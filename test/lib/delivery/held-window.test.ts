@@ -21,7 +21,8 @@ function setUp() {
     },
     acknowledged: ({ messageId }) => acknowledged.push(messageId),
   });
-  const arrive = (id: number, now = 0): void => window.arrive(`m${id}`, id, `topic/${id}`, now);
+  const arrive = (id: number, now = 0): void =>
+    window.arrive(`m${id}`, { packetId: id, qos: 1, topic: `topic/${id}`, length: 0, checksum: 0 }, now);
   const hold = (id: number): boolean => window.hold(id, Buffer.from([0x40, 2, id >> 8, id & 0xff]));
   return { acknowledgements, window, writes, acknowledged, arrive, hold };
 }
