@@ -14,7 +14,7 @@ import { BackupStatus } from './common/backup-status';
 import { finish } from './common/done';
 import { errorStatus } from './common/error-status';
 import { journalFolder } from './common/journal-folder';
-import { ParkedWriters, type Untold, type WriterListener, type WriterSlot } from './common/parked-writers';
+import { ParkedWriters, type WriterListener, type WriterSlot } from './common/parked-writers';
 import { payloadBytes, topicOf } from './common/payload';
 import { storedPayload } from './common/stored-payload';
 import { asError, type Done, layoutOf, numberOf, type Send, storeOf } from './common/types';
@@ -36,14 +36,8 @@ interface Config extends NodeDef {
   instance: string;
 }
 
-type BackupListener = Omit<WriterListener, 'recovered'> & { recovered?(recovery: BackupRecovery): void };
-
-/** A backup and the node that has it; a backup outlives its node when the node is deployed anew. */
-interface BackupSlot {
-  writer: Backup;
-  listener: BackupListener | undefined;
-  untold: Untold[];
-}
+/** A backup and the node that has it. */
+type Slot = WriterSlot<Backup, BackupRecovery>;
 
 const MIB = 1024 * 1024;
 /** How a backup commits its journal, ms and entries: a release of held acknowledgements is that late. */
@@ -96,22 +90,17 @@ function messageOf(object: StoredObject): NodeMessage {
   return { topic: `${bucket}/${key}`, bucket, key, etag, payload: storedPayload(object) };
 }
 
-/** A parked writer is asked for nothing that a backup does not have, too. */
-function parkable(slot: BackupSlot): WriterSlot {
-  return slot as unknown as WriterSlot;
-}
-
 export = function (RED: NodeAPI): void {
-  const parked = new ParkedWriters(RED);
+  const parked = new ParkedWriters<Backup, BackupRecovery>(RED, 'batch-backup');
 
   /** The backup that the node's predecessor left, or a new one. */
-  function slotFor(id: string, settings: BackupSettings): BackupSlot {
-    const left = parked.take(id) as BackupSlot | undefined;
+  function slotFor(id: string, settings: BackupSettings): Slot {
+    const left = parked.take(id);
     if (left) {
       left.writer.configure(settings);
       return left;
     }
-    const slot: Pick<BackupSlot, 'listener' | 'untold'> = { listener: undefined, untold: [] };
+    const slot: Pick<Slot, 'listener' | 'untold'> = { listener: undefined, untold: [] };
     const writer = new Backup(settings, {
       stored: (object) => {
         slot.untold.push({ object, digests: undefined });
@@ -128,7 +117,7 @@ export = function (RED: NodeAPI): void {
 
   function BatchBackupNode(this: Node, config: Config): void {
     RED.nodes.createNode(this, config);
-    let slot: BackupSlot;
+    let slot: Slot;
     try {
       slot = slotFor(this.id, settingsOf(RED, config));
     } catch (error) {
@@ -174,9 +163,9 @@ export = function (RED: NodeAPI): void {
       const { deploying } = parked;
       // What was sent to the node before arrives within this turn of the event loop.
       setImmediate(() => {
-        if (removed) parked.finish(this.id, parkable(slot));
+        if (removed) parked.finish(this.id, slot);
         // Whether Node-RED ends or only restarts its flows cannot be told: so nothing is given up.
-        else parked.park(this.id, parkable(slot));
+        else parked.park(this.id, slot);
         if (removed || deploying) {
           done();
           return;
@@ -187,7 +176,7 @@ export = function (RED: NodeAPI): void {
     });
   }
 
-  function listenerOf(node: Node, status: BackupStatus, tell: () => void): BackupListener {
+  function listenerOf(node: Node, status: BackupStatus, tell: () => void): WriterListener<BackupRecovery> {
     return {
       stored: () => {
         status.changed();

@@ -57,6 +57,9 @@ interface Config extends NodeDef {
   blockSize: string | number;
 }
 
+/** A writer and the node that has it. */
+type Slot = WriterSlot<BatchWriter, Recovery>;
+
 const MIB = 1024 * 1024;
 /** The node's outputs. */
 const OUTPUT = { stored: 0, ledger: 1, announcements: 2 } as const;
@@ -104,19 +107,19 @@ function messageOf(object: StoredObject): NodeMessage {
 }
 
 export = function (RED: NodeAPI): void {
-  const parked = new ParkedWriters(RED);
+  const parked = new ParkedWriters<BatchWriter, Recovery>(RED, 's3-batch-out');
   RED.events.on('flows:started', () => {
     warnOfOrphanedJournals(RED);
   });
 
   /** The writer that the node's predecessor left, or a new one. */
-  function slotFor(id: string, settings: BatchWriterSettings): WriterSlot {
+  function slotFor(id: string, settings: BatchWriterSettings): Slot {
     const left = parked.take(id);
     if (left) {
       left.writer.configure(settings);
       return left;
     }
-    const slot: Pick<WriterSlot, 'listener' | 'untold'> = { listener: undefined, untold: [] };
+    const slot: Pick<Slot, 'listener' | 'untold'> = { listener: undefined, untold: [] };
     const writer = new BatchWriter(settings, {
       stored: (object, { digests }) => {
         slot.untold.push({ object, digests });
@@ -133,7 +136,7 @@ export = function (RED: NodeAPI): void {
 
   function S3BatchOutNode(this: BatchOutNode, config: Config): void {
     RED.nodes.createNode(this, config);
-    let slot: WriterSlot;
+    let slot: Slot;
     let settings: BatchWriterSettings;
     let flushTopic: TopicFilter | undefined;
     try {
@@ -165,7 +168,7 @@ export = function (RED: NodeAPI): void {
         this.send(toOutput(OUTPUT.announcements, messages));
       }
     };
-    const listener: WriterListener = {
+    const listener: WriterListener<Recovery> = {
       stored: () => {
         changed();
         tell();

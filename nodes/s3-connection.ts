@@ -47,6 +47,12 @@ function optionsOf(config: Config, credentials: Partial<Credentials>, tls: TlsNo
   };
 }
 
+/** While flows start, nothing waits yet for what the store has to load. */
+function prepared(store: S3Store): S3Store {
+  setImmediate(() => void store.prepare());
+  return store;
+}
+
 export = function (RED: NodeAPI): void {
   function S3ConnectionNode(this: ConnectionNode & Node<Credentials>, config: Config): void {
     RED.nodes.createNode(this, config);
@@ -55,7 +61,7 @@ export = function (RED: NodeAPI): void {
     Object.defineProperty(this, 'store', {
       get: () => {
         const tls = config.tls ? (RED.nodes.getNode(config.tls) as (Node & TlsNode) | null) : null;
-        store ??= new S3Store(optionsOf(config, { ...this.credentials }, tls));
+        store ??= prepared(new S3Store(optionsOf(config, { ...this.credentials }, tls)));
         return store;
       },
     });

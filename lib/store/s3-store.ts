@@ -194,6 +194,14 @@ export class S3Store implements ObjectStore {
     });
   }
 
+  /**
+   * Loads what the first call would have to load: that holds up the event loop for 100 ms and more, so a quiet moment is
+   * better for it. Whatever fails is told by that call.
+   */
+  async prepare(): Promise<void> {
+    await this.#load().catch(() => undefined);
+  }
+
   /** Ends all connections. Calls under way and later ones fail with `ABORTED`. */
   destroy(): void {
     this.#closing.abort(new Error('The connection was closed.'));

@@ -1,10 +1,22 @@
 import type { NodeAPI } from 'node-red';
 
-import type { BatchWriter, Recovery, StoredObject, Upload } from '../../lib/batch';
+import type { StoredObject, Upload } from '../../lib/batch';
 import { messageOf, type S3BatchError } from '../../lib/errors';
 
-/** Who hears of a writer's uploads: the node that has it at the time. */
-export interface WriterListener {
+/** What is asked of a writer whose node is gone. */
+export interface Parkable {
+  /** Records taken and not stored yet. */
+  readonly openRecords: number;
+  /** Of these, the ones that a crash would lose. */
+  readonly unsafeRecords: number;
+  /** Resolves when its journal is open, or will not be soon. */
+  readonly opened: Promise<void>;
+  sealAll(trigger: 'close'): void;
+  close(ms: number): Promise<unknown>;
+}
+
+/** Who hears of a writer's uploads: the node that has it at the time. `Recovery` is what its journal held. */
+export interface WriterListener<Recovery> {
   /** Something was stored: `untold` has it. */
   stored(): void;
   failed(error: S3BatchError, upload: Upload, pauseMs: number): void;
@@ -21,9 +33,9 @@ export interface Untold {
 }
 
 /** A writer and the node that has it; a writer outlives its node when the node is deployed anew. */
-export interface WriterSlot {
-  writer: BatchWriter;
-  listener: WriterListener | undefined;
+export interface WriterSlot<Writer extends Parkable, Recovery> {
+  writer: Writer;
+  listener: WriterListener<Recovery> | undefined;
   /** What was stored and is not told yet: no node was there, or those behind it were not. */
   untold: Untold[];
 }
@@ -39,15 +51,19 @@ interface FlowsStopping {
  * Writers between two deploys. A node that closes parks its writer with all its batches; the node of the same id that
  * is started next takes it up. What nobody takes up is uploaded.
  */
-export class ParkedWriters {
-  readonly #slots = new Map<string, WriterSlot>();
+export class ParkedWriters<Writer extends Parkable, Recovery> {
+  readonly #slots = new Map<string, WriterSlot<Writer, Recovery>>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   /** Those of nodes that are gone, until everything of theirs is stored, with the nodes' ids. */
-  readonly #finishing = new Map<WriterSlot, string>();
+  readonly #finishing = new Map<WriterSlot<Writer, Recovery>, string>();
   #starting: (() => void)[] = [];
   #deploying = false;
 
-  constructor(private readonly RED: NodeAPI) {
+  /** @param type of the nodes, for the log */
+  constructor(
+    private readonly RED: NodeAPI,
+    private readonly type: string,
+  ) {
     // A deploy tells what it changes, with more in it than the empty diff of a stop of the process. Where that cannot
     // be told, the node takes it for a stop and uploads: also safe, only with smaller objects.
     RED.events.on('flows:stopping', ({ diff }: FlowsStopping) => {
@@ -70,7 +86,7 @@ export class ParkedWriters {
     this.#starting.push(callback);
   }
 
-  park(id: string, slot: WriterSlot): void {
+  park(id: string, slot: WriterSlot<Writer, Recovery>): void {
     slot.listener = undefined;
     this.#slots.set(id, slot);
     this.#timers.set(
@@ -85,7 +101,7 @@ export class ParkedWriters {
    * What the node's predecessor left, or one before that, which may still wait for settings that work: between them
    * may have been a node whose settings did not.
    */
-  take(id: string): WriterSlot | undefined {
+  take(id: string): WriterSlot<Writer, Recovery> | undefined {
     const slot = this.#slots.get(id) ?? this.#finishingOf(id);
     this.#slots.delete(id);
     clearTimeout(this.#timers.get(id));
@@ -95,18 +111,18 @@ export class ParkedWriters {
   }
 
   /** Seals and uploads everything of a writer whose node is gone, for as long as it takes; the log tells how it goes. */
-  finish(id: string, slot: WriterSlot): void {
+  finish(id: string, slot: WriterSlot<Writer, Recovery>): void {
     const { writer } = slot;
     const { log } = this.RED;
     slot.listener = {
       stored: () => {
         for (const { object } of slot.untold.splice(0))
-          log.info(`[s3-batch-out:${id}] stored ${object.bucket}/${object.key} of the node that is gone`);
+          log.info(`[${this.type}:${id}] stored ${object.bucket}/${object.key} of the node that is gone`);
         if (writer.openRecords === 0) this.#end(slot);
       },
       failed: (error, { batch }) => {
         log.warn(
-          `[s3-batch-out:${id}] ${batch.count} records of the node that is gone still wait: ${error.message}`,
+          `[${this.type}:${id}] ${batch.count} records of the node that is gone still wait: ${error.message}`,
         );
       },
     };
@@ -120,10 +136,10 @@ export class ParkedWriters {
     });
   }
 
-  #end(slot: WriterSlot): void {
+  #end(slot: WriterSlot<Writer, Recovery>): void {
     this.#finishing.delete(slot);
     slot.writer.close(0).catch((error: unknown) => {
-      this.RED.log.warn(`[s3-batch-out] ${messageOf(error)}`);
+      this.RED.log.warn(`[${this.type}] ${messageOf(error)}`);
     });
   }
 
@@ -132,7 +148,7 @@ export class ParkedWriters {
     if (slot) this.finish(id, slot);
   }
 
-  #finishingOf(id: string): WriterSlot | undefined {
+  #finishingOf(id: string): WriterSlot<Writer, Recovery> | undefined {
     for (const [slot, own] of this.#finishing) if (own === id) return slot;
     return undefined;
   }
@@ -143,7 +159,7 @@ export class ParkedWriters {
     const records = slots.reduce((sum, { writer }) => sum + writer.unsafeRecords, 0);
     if (records === 0) return;
     this.RED.log.error(
-      `[s3-batch-out] ${records} records of nodes that are gone are not stored yet: if Node-RED ends now, they are lost`,
+      `[${this.type}] ${records} records of nodes that are gone are not stored yet: if Node-RED ends now, they are lost`,
     );
   }
 }

@@ -246,21 +246,29 @@ describe('an S3 store whose service misbehaves', () => {
     assert.deepEqual(warnings, []);
   });
 
-  it('loads the SDK on its first use, and not before', async () => {
+  it('loads the SDK on its first use or when it is told to prepare, and not before', async () => {
     const script = `
       const { S3Store } = require(${JSON.stringify(path.resolve(__dirname, '../../../lib/store/s3-store.js'))});
       const loaded = () => Object.keys(require.cache).filter((file) => /@aws-sdk.client-s3.dist-cjs.index/.test(file)).length;
-      const store = new S3Store(JSON.parse(process.argv[1]));
+      const [options, prepare] = JSON.parse(process.argv[1]);
+      const store = new S3Store(options);
       const before = loaded();
-      Promise.all([1, 2, 3].map(() => store.head('${BUCKET}', 'o'))).then(
-        (heads) => { console.log(JSON.stringify([before, loaded(), heads.map(({ size }) => size)])); store.destroy(); },
-      );`;
-    const { stdout } = await promisify(execFile)(process.execPath, [
-      '-e',
-      script,
-      JSON.stringify(fixture.embedded.options),
-    ]);
-    const [before, after, sizes] = JSON.parse(stdout) as [number, number, number[]];
-    assert.deepEqual([before, after, sizes], [0, 1, [1_000_000, 1_000_000, 1_000_000]]);
+      (async () => {
+        if (prepare) await store.prepare();
+        const prepared = loaded();
+        const heads = await Promise.all([1, 2, 3].map(() => store.head('${BUCKET}', 'o')));
+        console.log(JSON.stringify([before, prepared, loaded(), heads.map(({ size }) => size)]));
+        store.destroy();
+      })();`;
+    for (const prepare of [false, true]) {
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        '-e',
+        script,
+        JSON.stringify([fixture.embedded.options, prepare]),
+      ]);
+      const [before, prepared, after, sizes] = JSON.parse(stdout) as [number, number, number, number[]];
+      assert.deepEqual([before, prepared, after], [0, prepare ? 1 : 0, 1]);
+      assert.deepEqual(sizes, [1_000_000, 1_000_000, 1_000_000]);
+    }
   });
 });
