@@ -6,7 +6,7 @@ const mayNotImport = (files, patterns, message) => ({
   files,
   rules: { 'no-restricted-imports': ['error', { patterns: [{ group: patterns, message }] }] },
 });
-const NODE_RED = ['node-red', 'node-red/*', '@node-red/*', '**/nodes/*'];
+const NODE_RED = ['node-red', 'node-red/*', '@node-red/*', '**/nodes/*', '**/plugins/*'];
 const SDK = ['@aws-sdk/*', '@smithy/*'];
 
 export default tseslint.config(
@@ -33,9 +33,9 @@ export default tseslint.config(
     'lib/object and lib/layout know nobody but lib/errors',
   ),
   mayNotImport(
-    ['lib/batch/**/*.ts', 'lib/query/**/*.ts'],
+    ['lib/batch/**/*.ts', 'lib/query/**/*.ts', 'lib/browse/**/*.ts'],
     [...NODE_RED, ...SDK, '../store/s3-*'],
-    'lib/batch and lib/query know the ObjectStore port, never the S3 adapter',
+    'lib/batch, lib/query and lib/browse know the ObjectStore port, never the S3 adapter',
   ),
   mayNotImport(
     ['lib/journal/**/*.ts'],
@@ -57,7 +57,7 @@ export default tseslint.config(
     'lib/delivery knows batches, the journal and the layout, neither Node-RED nor the S3 adapter',
   ),
   mayNotImport(['lib/store/**/*.ts', 'lib/*.ts'], NODE_RED, 'nothing in lib/ knows Node-RED'),
-  mayNotImport(['nodes/**/*.ts'], SDK, 'only lib/store knows the AWS SDK'),
+  mayNotImport(['nodes/**/*.ts', 'plugins/**/*.ts'], SDK, 'only lib/store knows the AWS SDK'),
   {
     files: ['**/*.mjs', '**/*.cjs'],
     languageOptions: {

@@ -15,6 +15,6 @@ export { MAX_JSON_DEPTH } from './json-scanner';
 export { MAX_PARTITIONS, type NamePrefix, type QueryFields } from './layout-query';
 export { MAX_TIME } from './calendar';
 export type { ParsedName } from './object-name-parser';
-export type { Partition } from './partition';
+export { type Partition, partitionAt } from './partition';
 export type { TimeSpan } from './time-span';
 export { TopicFilter } from './topic-filter';

@@ -52,6 +52,11 @@ const OF_ONE_OBJECT: ReadonlySet<string> = new Set([
   'RANGE_INVALID',
 ]);
 
+/** Whether an error is about one object only, so that the others can still be read. */
+export function concernsOneObject(error: unknown): error is S3BatchError {
+  return error instanceof S3BatchError && OF_ONE_OBJECT.has(error.code);
+}
+
 /** Does what concerns one object. A failure of this object alone is told in the progress; then there is no result. */
 export async function attempt<T>(
   progress: QueryProgress,
@@ -61,7 +66,7 @@ export async function attempt<T>(
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof S3BatchError) || !OF_ONE_OBJECT.has(error.code)) throw error;
+    if (!concernsOneObject(error)) throw error;
     progress.failed.push({ bucket, key, code: error.code, message: error.message });
     return undefined;
   }

@@ -22,7 +22,10 @@ export function counted(store: ObjectStore, traffic: Traffic): ObjectStore {
   return {
     put: store.put.bind(store),
     delete: store.delete.bind(store),
-    buckets: store.buckets.bind(store),
+    buckets: async (...args) => {
+      traffic.list++;
+      return store.buckets(...args);
+    },
     head: (...args) => {
       traffic.head++;
       return store.head(...args);
@@ -43,8 +46,13 @@ async function* countPages(
   bucket: string,
   options: ListOptions | undefined,
 ): AsyncGenerator<ListPage> {
-  for await (const page of store.list(bucket, options)) {
+  try {
+    for await (const page of store.list(bucket, options)) {
+      traffic.list++;
+      yield page;
+    }
+  } catch (error) {
     traffic.list++;
-    yield page;
+    throw error;
   }
 }
