@@ -8,7 +8,11 @@ interface EditorNode {
   readonly z?: string;
   name: string;
   /** Whether it has been edited since it was deployed. */
-  readonly changed?: boolean;
+  changed?: boolean;
+  /** Whether it is to be drawn anew. */
+  dirty?: boolean;
+  /** Of a config node: the nodes that use it. */
+  users?: EditorNode[];
   /** What its last validation said. */
   readonly valid?: boolean | null;
   /** A text of the node's own catalogue. */
@@ -56,7 +60,49 @@ interface NodeDefinition<Properties, Credentials> {
   oneditdelete?(this: EditorNode & Properties): void;
 }
 
+/** A change of a node as the editor's history keeps it. */
+interface EditEvent {
+  t: 'edit';
+  node: EditorNode;
+  /** Values that the properties had. */
+  changes: Record<string, unknown>;
+  /** Whether the node and the workspace had been edited before. */
+  changed: boolean | undefined;
+  dirty: boolean;
+}
+
+interface EditorPlugin {
+  onadd?(): void;
+  onremove?(): void;
+}
+
+interface SidebarTab {
+  id: string;
+  name: string;
+  label: string;
+  iconClass: string;
+  /** Action that shows it, so that it can have a shortcut. */
+  action: string;
+  content: JQuery;
+  toolbar?: JQuery;
+  /** When the tab comes to the front. */
+  onchange?(): void;
+}
+
 declare const RED: {
+  /** A text of any catalogue: `SET:key`. */
+  _(key: string, values?: Record<string, string | number>): string;
+  actions: { add(name: string, action: () => void): void; remove(name: string): void };
+  editor: { validateNode(node: EditorNode): boolean };
+  events: {
+    on(event: string, listener: (event: never) => void): void;
+    off(event: string, listener: (event: never) => void): void;
+    emit(event: string, about: unknown): void;
+  };
+  history: { push(event: EditEvent): void };
+  plugins: { registerPlugin(id: string, plugin: EditorPlugin): void };
+  sidebar: { addTab(tab: SidebarTab): void; removeTab(id: string): void; show(id: string): void };
+  workspaces: { isLocked?(id: string): boolean };
   nodes: {
     registerType<Properties, Credentials = object>(
       type: string,
@@ -64,13 +110,21 @@ declare const RED: {
     ): void;
     node(id: string): EditorNode | null;
     filterNodes(filter: { type: string }): EditorNode[];
+    eachConfig(visit: (node: EditorNode) => void): void;
+    /** Tells, or is told, that something has changed since it was deployed. */
+    dirty(isDirty?: boolean): boolean;
     workspace(id: string): { label: string } | undefined;
     subflow(id: string): { name: string } | undefined;
   };
   utils: {
+    getNodeLabel(node: EditorNode, otherwise: string): string;
     validateTypedProperty(value: string, type: string, options: ValidationOptions): true | string;
   };
-  view: { calculateTextWidth(text: string, className: string): number };
+  view: {
+    calculateTextWidth(text: string, className: string): number;
+    redraw(): void;
+    reveal(id: string): void;
+  };
   popover: { tooltip(target: JQuery, text: string): unknown };
   notify(message: string, options: { type: 'success' | 'error'; timeout?: number }): unknown;
 };

@@ -78,6 +78,16 @@ for (const file of readdirSync(path.join(root, 'nodes')).filter((name) => name.e
   );
 }
 
+// A plugin's HTML holds its styles; its script is linked as those of the dialogues are.
+for (const file of readdirSync(path.join(root, 'plugins')).filter((name) => name.endsWith('.html'))) {
+  const script = linkedScript(path.join(dist, 'editor', 'plugins', file.replace(/\.html$/, '.editor.js')));
+  const styles = readFileSync(path.join(root, 'plugins', file), 'utf8');
+  writeFileSync(
+    path.join(dist, 'plugins', file),
+    `<script type="text/javascript">\n${script}</script>\n\n${styles}`,
+  );
+}
+
 function copyFolder(from, to) {
   if (!existsSync(from)) return;
   rmSync(to, { recursive: true, force: true });
@@ -85,5 +95,6 @@ function copyFolder(from, to) {
   cpSync(from, to, { recursive: true });
 }
 copyFolder(path.join(root, 'nodes', 'locales'), path.join(nodesOut, 'locales'));
+copyFolder(path.join(root, 'plugins', 'locales'), path.join(dist, 'plugins', 'locales'));
 copyFolder(path.join(root, 'icons'), path.join(nodesOut, 'icons'));
 if (!quiet) console.log('build: dist/ is up to date');

@@ -20,10 +20,10 @@ const CACHE = path.join(process.env.S3_BATCH_SERVICES_DIR ?? path.join(REPOSITOR
 
 interface PackageJson {
   name: string;
-  'node-red': { nodes: Record<string, string> };
+  'node-red': { nodes: Record<string, string>; plugins: Record<string, string> };
 }
 
-/** Fails unless every node type of the package is registered without an error. */
+/** Fails unless every node type and every plugin of the package is registered without an error. */
 async function assertTypes(nodeRed: NodeRedProcess, expected: PackageJson): Promise<void> {
   const sets = (await nodeRed.nodeSets()).filter(({ module }) => module === expected.name);
   assert.deepEqual(
@@ -33,6 +33,12 @@ async function assertTypes(nodeRed: NodeRedProcess, expected: PackageJson): Prom
   );
   const types = sets.flatMap((set) => set.types);
   assert.deepEqual(types.sort(), Object.keys(expected['node-red'].nodes).sort(), 'registered types');
+  const plugins = (await nodeRed.pluginSets()).filter(({ module }) => module === expected.name);
+  assert.deepEqual(
+    plugins.map(({ id, err }) => [id, err]),
+    Object.keys(expected['node-red'].plugins).map((plugin) => [`${expected.name}/${plugin}`, undefined]),
+    'plugins',
+  );
 }
 
 async function withS3<T>(use: (s3: S3Access) => Promise<T>): Promise<T> {

@@ -15,6 +15,7 @@ import s3BatchOut from '../../nodes/s3-batch-out';
 import s3Connection from '../../nodes/s3-connection';
 import s3RangeIn from '../../nodes/s3-range-in';
 import type { BatchOutNode } from '../../nodes/common/types';
+import objectBrowser from '../../plugins/object-browser';
 import type { DeploymentType, FlowNode } from './node-red-process';
 
 /** What Node-RED logs. */
@@ -46,7 +47,10 @@ interface TestHelper {
   unload(): Promise<void>;
   getNode(id: string): Node | null;
   settings(settings: object): object;
-  request(): { post(path: string): Promise<{ status: number }> };
+  request(): {
+    post(path: string): Promise<{ status: number }>;
+    get(path: string): Promise<{ status: number; body: unknown; headers: Record<string, string> }>;
+  };
   _redNodes: {
     setFlows(flows: FlowNode[], credentials: Credentials | null, type: string): Promise<unknown>;
     loadFlows(forceStart: boolean): Promise<unknown>;
@@ -77,6 +81,7 @@ const NODES: NodeInitializer[] = [
   s3Connection,
   s3RangeIn,
 ];
+const PLUGINS: NodeInitializer[] = [objectBrowser];
 /** Node-RED's own nodes, beside those that the helper knows. */
 const CORE: Record<string, string> = {
   join: '@node-red/nodes/core/sequence/17-split.js',
@@ -126,7 +131,7 @@ export class FlowRunner {
     });
     const types = new Set(flow.map(({ type }) => type));
     const core = Object.entries(CORE).filter(([type]) => types.has(type));
-    const own = NODES.map(
+    const own = [...NODES, ...PLUGINS].map(
       (node): NodeInitializer =>
         (RED) =>
           node(Object.assign(RED, { hooks })),
@@ -172,6 +177,11 @@ export class FlowRunner {
 
   async post(path: string): Promise<number> {
     return (await helper.request().post(path)).status;
+  }
+
+  /** Asks the admin API. Answers the status, and the body as it is in JSON. */
+  async get(path: string): Promise<{ status: number; body: unknown; headers: Record<string, string> }> {
+    return helper.request().get(path);
   }
 
   /** Hands a message to a node, and answers when the node has called `done`: with its error, if any. */

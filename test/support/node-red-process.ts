@@ -170,6 +170,12 @@ export class NodeRedProcess {
     return (await response.json()) as NodeSet[];
   }
 
+  /** All plugins that it has loaded, or could not load (`err`). */
+  async pluginSets(): Promise<Omit<NodeSet, 'types'>[]> {
+    const response = await this.#request('GET', '/plugins', undefined, { Accept: 'application/json' });
+    return (await response.json()) as NodeSet[];
+  }
+
   /** Ends it as a service manager does; fails when it needs more than `timeout` ms. */
   async stop(timeout = 30_000): Promise<void> {
     if (!this.running) return;
