@@ -167,7 +167,7 @@ describe('the object browser in the sidebar', () => {
     await dark.evaluate((style) => (style as unknown as { remove(): void }).remove());
     assert.match(
       await editor.page.locator('.s3-browser-cost').innerText(),
-      /^Last: \d requests?, [\d.]+ k?B/,
+      /^2 requests, [\d.]+ k?B · all: \d+ requests, [\d.]+ k?B$/,
     );
   });
 
