@@ -153,6 +153,8 @@ function flowOf(place: Place, changes: FlowChanges, nodes: FlowNode[]): Flow {
         protocolVersion: '4',
         keepalive: '60',
         cleansession: client === '',
+        // Else a stop unsubscribes, and the broker keeps nothing until the next start.
+        autoUnsubscribe: false,
       },
       {
         id: IDS.connection,
