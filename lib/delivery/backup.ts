@@ -7,7 +7,7 @@ import { S3BatchError } from '../errors';
 import { guarded } from '../guarded';
 import type { Damage, RecoveredBatch } from '../journal';
 import { Placement } from '../layout';
-import { parseAnnouncement } from './announcement';
+import { BackupAnnouncements } from './backup-announcements';
 import { BackupBook, WAITING_MEMORY } from './backup-book';
 import { KnownAnnouncements } from './backup-known';
 import { checkSize, checkStoredSize, memoryFull, uploadMemory } from './backup-limits';
@@ -30,16 +30,16 @@ export class Backup {
   readonly #events: BackupEvents;
   readonly #book: BackupBook;
   readonly #known: KnownAnnouncements;
+  readonly #announcements: BackupAnnouncements;
   readonly #uploads: BackupUploads;
   readonly #placement = new Placement();
   readonly #digest = Buffer.alloc(DIGEST_LENGTH);
   readonly #counts = {
     received: 0,
     recovered: 0,
+    /** Of messages that were announced before they came. */
     announced: 0,
     refused: 0,
-    announcements: 0,
-    repeated: 0,
     refusedAnnouncements: 0,
   };
   #settings: BackupSettings;
@@ -59,6 +59,12 @@ export class Backup {
     this.#timeOffset = -clock.elapsed();
     this.#known = new KnownAnnouncements(KNOWN_ANNOUNCEMENTS, () => clock.now());
     this.#book = new BackupBook(settings.timeout, (opened) => this.#openSlice(opened));
+    this.#announcements = new BackupAnnouncements(
+      this.#book,
+      this.#known,
+      () => this.#now,
+      () => this.#roomForWaiting,
+    );
     this.#uploads = new BackupUploads(
       this.#book,
       writerSettings(settings),
@@ -110,7 +116,9 @@ export class Backup {
   get ledger(): BackupLedger {
     return {
       ...this.#counts,
+      ...this.#announcements.counts,
       ...this.#uploads.counts,
+      announced: this.#counts.announced + this.#announcements.announced,
       held: this.#held,
       uploading: this.#uploads.uploading,
       waiting: this.#book.waiting,
@@ -126,7 +134,7 @@ export class Backup {
    * @param arrival ms since 1970
    * @param settled called once when it is on disk (at once, where there is no journal)
    * @throws MESSAGE_TOO_LARGE, MEMORY_FULL, ANNOUNCEMENT_INVALID, CLOSED; with `settled` also what the journal cannot
-   * be used for: it was not taken
+   * be used for: it was not taken. What is found later of a large announcement is told to `settled`, or as `refused`
    */
   take(topic: string, payload: Buffer, arrival: number, settled?: Settled): void {
     const isControl = this.#settings.isControl(topic);
@@ -180,6 +188,7 @@ export class Backup {
 
   /** Resolves when what was taken so far is on disk; at once where there is no journal. */
   async commit(): Promise<void> {
+    this.#announcements.finish();
     this.#book.settle();
     await this.#journal?.commit();
   }
@@ -188,6 +197,7 @@ export class Backup {
   async close(ms: number): Promise<void> {
     this.#closed = true;
     await this.opened;
+    this.#announcements.finish();
     await this.#uploads.close(ms);
     this.#book.settle();
     // A node that is gone leaves nothing behind.
@@ -241,10 +251,18 @@ export class Backup {
         new S3BatchError('JOURNAL_FAILED', 'the journal is not open yet: the message must be sent again')
       );
     }
-    if (isControl) this.#announce(now, payload);
-    else this.#hold(now, topic, payload, arrival);
+    if (isControl) {
+      this.#announce(payload, settled);
+      return;
+    }
+    this.#hold(now, topic, payload, arrival);
     this.#uploads.arm();
+    this.#settleOnDisk(settled);
+  }
+
+  #settleOnDisk(settled: Settled | undefined): void {
     if (!settled) return;
+    const journal = this.#settings.journal && this.#journal;
     if (journal) journal.afterCommit(settled);
     else setImmediate(settled);
   }
@@ -257,23 +275,28 @@ export class Backup {
     if (!this.#book.addMessage(now, this.#digest, topic, payload, arrival)) this.#counts.announced++;
   }
 
-  #announce(now: number, message: Buffer): void {
-    const { batch, chunk, digests } = parseAnnouncement(message);
-    if (this.#known.has(batch, chunk)) {
-      this.#counts.repeated++;
-      return;
-    }
-    // First of all: when a crash cuts what follows, messages are stored twice, and none is taken for another.
-    this.#known.add(batch, chunk);
-    this.#counts.announcements++;
-    const { announced, left } = this.#book.announce(now, digests, () => this.#roomForWaiting);
-    this.#counts.announced += announced;
-    if (left === 0) return;
-    throw new S3BatchError(
-      'MEMORY_FULL',
-      `${left} announced messages have not come, and there is no memory to wait for them: they will be stored again ` +
-        'when they come; raise the memory limit',
-    );
+  #announce(message: Buffer, settled: Settled | undefined): void {
+    // What is found at once is thrown.
+    let isLate = false;
+    let failure: S3BatchError | undefined;
+    this.#announcements.take(message, (error) => {
+      this.#uploads.arm();
+      if (!error) this.#settleOnDisk(settled);
+      else if (!isLate) failure = error;
+      else {
+        this.#counts.refusedAnnouncements++;
+        this.#tellRefused(error, settled);
+      }
+    });
+    isLate = true;
+    if (failure) throw failure;
+  }
+
+  #tellRefused(error: S3BatchError, settled: Settled | undefined): void {
+    guarded(() => {
+      if (settled) settled(error);
+      else this.#events.refused?.(error);
+    });
   }
 
   #checkRoom(length: number): void {
@@ -290,6 +313,7 @@ export class Backup {
   }
 
   #changeJournal(settings: JournalSettings | undefined): void {
+    this.#announcements.finish();
     this.#book.closeCurrent(this.#now);
     const old = this.#journal;
     this.#journal = undefined;
@@ -360,11 +384,7 @@ export class Backup {
       this.#take(isControl, topic, payload, arrival, settled);
     } catch (error) {
       this.#countRefused(isControl);
-      const told = refusal(error);
-      guarded(() => {
-        if (settled) settled(told);
-        else this.#events.refused?.(told);
-      });
+      this.#tellRefused(refusal(error), settled);
     }
   }
 }

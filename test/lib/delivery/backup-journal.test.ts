@@ -175,7 +175,7 @@ describe("the backup's journal", () => {
       const second = await first.restart({ memory: MIB });
       assert.equal(second.held, 10_000);
       thrownBy('MEMORY_FULL', () => second.take('more'));
-      second.announce('b1', ...payloads);
+      await second.announceMany('b1', payloads);
       assert.equal(second.held, 0);
       second.take('more');
       await second.backup.close(0);

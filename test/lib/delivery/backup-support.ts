@@ -84,6 +84,12 @@ export class TestBackup {
     for (const message of announcementOf(batch, payloads)) this.takeControl(message);
   }
 
+  /** Announces many, which takes several turns of the event loop. */
+  async announceMany(batch: string, payloads: readonly string[]): Promise<void> {
+    this.announce(batch, ...payloads);
+    for (let turn = 0; turn < payloads.length / 1000; turn++) await nextTurn();
+  }
+
   takeControl(message: Buffer): void {
     this.backup.take(CONTROL, message, this.clock.now());
   }

@@ -7,7 +7,7 @@ import { Layout } from '../../../lib/layout';
 import { nextTurn, until } from '../../support/fake-clock';
 import { MemoryStore } from '../../support/memory-store';
 import { LAYOUT, MIB, thrownBy } from '../batch/support';
-import { announcementOf, LATEST, TestBackup, TIMEOUT } from './backup-support';
+import { announcementOf, CONTROL, LATEST, TestBackup, TIMEOUT } from './backup-support';
 
 describe('the backup', () => {
   it('holds messages until they are announced, and stores none of these', async () => {
@@ -88,7 +88,7 @@ describe('the backup', () => {
     test.checkLedger();
   });
 
-  it('counts a control message that comes twice once, and those of several batches and parts together', () => {
+  it('counts a control message that comes twice once, and those of several batches and parts together', async () => {
     const test = new TestBackup();
     for (let n = 0; n < 4; n++) test.take('same');
     test.announce('b1', 'same');
@@ -104,6 +104,7 @@ describe('the backup', () => {
     assert.equal(parts.length, 2);
     for (const part of [...parts].reverse()) test.takeControl(part);
     for (const part of parts) test.takeControl(part);
+    await test.backup.commit();
     assert.equal(test.held, 2);
     assert.equal(test.backup.ledger.announcements, 4);
     test.checkLedger();
@@ -158,13 +159,18 @@ describe('the backup', () => {
     assert.ok(taken > 3000 && taken < 5000, `${taken} taken`);
     assert.ok(test.backup.ledger.memoryBytes <= MIB);
     test.checkLedger();
-    test.announce('b1', ...payloads.slice(0, taken));
+    await test.announceMany('b1', payloads.slice(0, taken));
     assert.equal(test.held, 0);
     assert.ok(test.backup.ledger.memoryBytes < MIB / 3, `${test.backup.ledger.memoryBytes} bytes`);
     for (const payload of payloads.slice(0, taken / 2)) test.take(payload);
     // Digests of messages that never come do not take it all.
     const strangers = Array.from({ length: 15_000 }, (_, n) => `stranger ${n}`);
-    thrownBy('MEMORY_FULL', () => test.announce('b2', ...strangers));
+    await test.announceMany('b2', strangers);
+    assert.deepEqual(
+      test.refused.map(({ code }) => code),
+      ['MEMORY_FULL'],
+    );
+    assert.equal(test.backup.ledger.refusedAnnouncements, 1);
     assert.ok(test.backup.ledger.waiting > 1000 && test.backup.ledger.waiting < 7000);
     test.take(payloads[0]!);
     test.checkLedger();
@@ -199,14 +205,41 @@ describe('the backup', () => {
     test.checkLedger();
   });
 
-  it('releases the memory of what is announced long before the rest', () => {
+  it('counts a large announcement in several turns of the event loop, and tells when all is counted', async () => {
+    const test = new TestBackup();
+    const payloads = Array.from({ length: 10_000 }, (_, n) => `message ${n}`);
+    for (const payload of payloads) test.take(payload);
+    const told: string[] = [];
+    const take = (batch: string, announced: readonly string[]): void => {
+      for (const message of announcementOf(batch, announced))
+        test.backup.take(CONTROL, message, 0, () => told.push(`${batch} at ${test.held}`));
+    };
+    take('b1', payloads.slice(0, 9000));
+    assert.equal(test.held, 8000, 'no more in this turn');
+    take('b2', payloads.slice(9000, 9001));
+    test.take('meanwhile');
+    test.checkLedger();
+    for (let turn = 0; turn < 8; turn++) await nextTurn();
+    assert.deepEqual(told, ['b1 at 1001', 'b2 at 1000']);
+    take('b3', payloads.slice(9001));
+    await test.backup.commit();
+    assert.equal(test.held, 1, 'whoever commits has all counted');
+
+    take('b4', payloads.slice(0, 9000));
+    await test.backup.close(0);
+    assert.equal(test.backup.ledger.waiting, 9000);
+    test.checkLedger();
+  });
+
+  it('releases the memory of what is announced long before the rest', async () => {
     const test = new TestBackup();
     const payloads = Array.from({ length: 20_000 }, (_, n) => `${n} `.padEnd(200, 'x'));
     for (const payload of payloads) test.take(payload);
     const full = test.backup.ledger.memoryBytes;
     // A quiet destination: one in ten is announced last.
-    test.announce('b1', ...payloads.filter((_, n) => n % 10 !== 0).slice(0, 15_000));
-    test.announce('b2', ...payloads.filter((_, n) => n % 10 !== 0).slice(15_000));
+    const others = payloads.filter((_, n) => n % 10 !== 0);
+    await test.announceMany('b1', others.slice(0, 15_000));
+    await test.announceMany('b2', others.slice(15_000));
     assert.equal(test.held, 2000);
     assert.ok(
       test.backup.ledger.memoryBytes < full / 2.5,
