@@ -16,7 +16,7 @@ const BATCHES = 1000;
 /** Records of a batch. */
 const BATCH = 1000;
 const A_TURN = 500;
-const ROUNDS = 5;
+const ROUNDS = 3;
 const UPLOADS = 4;
 /** The nodes' default: most bytes of memory over all batches. */
 const MEMORY = 256 * 1024 ** 2;

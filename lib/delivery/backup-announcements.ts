@@ -22,7 +22,7 @@ interface Part {
 export class BackupAnnouncements {
   /** Those that are not counted to their end, in the order they came. */
   readonly #parts: Part[] = [];
-  #soon: NodeJS.Immediate | undefined;
+  #isDueSoon = false;
   /** Messages that were held when they were announced. */
   announced = 0;
   /** Control messages that count, and those that came once more. */
@@ -88,9 +88,10 @@ export class BackupAnnouncements {
       this.#parts.shift();
       part.ended(error);
     }
-    if (this.#parts.length === 0) return;
-    this.#soon ??= setImmediate(() => {
-      this.#soon = undefined;
+    if (this.#parts.length === 0 || this.#isDueSoon) return;
+    this.#isDueSoon = true;
+    setImmediate(() => {
+      this.#isDueSoon = false;
       this.#count();
     });
   }
