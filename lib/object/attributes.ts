@@ -10,9 +10,9 @@ import { type IndexLocation, isInside } from './tail';
  */
 
 /** Names and values together, each name counted with its `x-amz-meta-` prefix. */
-const MAX_TOTAL = 2048;
-const MAX_VALUE = 1000;
-const PREFIX_LENGTH = 'x-amz-meta-'.length;
+export const MAX_TOTAL = 2048;
+export const MAX_VALUE = 1000;
+export const PREFIX_LENGTH = 'x-amz-meta-'.length;
 const FORMAT = 's3-batch';
 
 /** One block as the attributes tell it. */

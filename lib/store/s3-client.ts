@@ -59,8 +59,18 @@ function tlsAgentOptions({ tls }: CheckedOptions): Record<string, unknown> {
   return { ...rest, ...(alpn !== undefined && alpn !== '' && { ALPNProtocols: [alpn] }) };
 }
 
+/** What only trials of a store choose; see `doctor/`. */
+export interface TrialOptions {
+  /** Ceph and others refuse the checksums that the SDK would add; the signature covers the body all the same. */
+  checksums?: 'WHEN_REQUIRED' | 'WHEN_SUPPORTED';
+  attempts?: number;
+}
+
 /** Loads the SDK, which takes about 100 ms, and makes a client of it. */
-export async function loadClient(options: CheckedOptions): Promise<LoadedClient> {
+export async function loadClient(
+  options: CheckedOptions,
+  { checksums = 'WHEN_REQUIRED', attempts = ATTEMPTS }: TrialOptions = {},
+): Promise<LoadedClient> {
   const { endpoint, region, pathStyle, credentials, role, maxSockets } = options;
   const sdk = await import('@aws-sdk/client-s3');
   const client = new sdk.S3Client({
@@ -71,11 +81,10 @@ export async function loadClient(options: CheckedOptions): Promise<LoadedClient>
       credentials !== undefined && role === undefined
         ? credentials
         : withClearErrors(await credentialsProvider(options), options),
-    maxAttempts: ATTEMPTS,
+    maxAttempts: attempts,
     retryMode: 'standard',
-    // Ceph and others refuse the checksums that the SDK would add; the signature covers the body all the same.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestChecksumCalculation: checksums,
+    responseChecksumValidation: checksums,
     // For this header the SDK makes a connection of its own, without the TLS settings.
     expectContinueHeader: false,
     requestHandler: {

@@ -162,7 +162,7 @@ function refusal({ name, status, region }: Failure, options: StoreOptions): Sent
 }
 
 /** Everything of the credentials that must not be seen. */
-function secretsOf({ credentials }: StoreOptions): string[] {
+export function secretsOf({ credentials }: StoreOptions): string[] {
   if (credentials === undefined) return [];
   const { secretAccessKey, sessionToken } = credentials;
   return sessionToken === undefined ? [secretAccessKey] : [secretAccessKey, sessionToken];

@@ -10,6 +10,8 @@ import type { ObjectStore } from '../../lib/store/object-store';
 /** A settings node that gives access to a store; `store` throws what is wrong with its settings. */
 export interface ConnectionNode extends Node {
   readonly store: ObjectStore;
+  /** As it is deployed; empty for AWS. */
+  readonly endpoint: string;
 }
 
 /** A settings node that holds a layout; `layout` throws what is wrong with its settings. */
