@@ -1,5 +1,6 @@
 import { checkEndpoint, isRegion, isRoleArn, isSecret, LONGEST_TIMEOUT_MS } from '../lib/store/s3-rules';
 import { checked, chooseFirst, numberWithin, unlessBlank, verdict } from './common/dialogue.editor';
+import { prepareDoctor } from './common/doctor.editor';
 
 interface Properties {
   name: string;
@@ -42,6 +43,9 @@ function secret(property: keyof Credentials, isNeeded: () => boolean) {
     return verdict(this, property, options, isRight || !usesKeys() ? undefined : problem);
   };
 }
+
+/** Ends the examination that is going on in the dialogue, if there is one. */
+let endDoctor = (): void => undefined;
 
 RED.nodes.registerType<Properties, Credentials>('s3-connection', {
   category: 'config',
@@ -95,5 +99,15 @@ RED.nodes.registerType<Properties, Credentials>('s3-connection', {
     endpoint.on('input', () => {
       if (follows) pathStyle.prop('checked', endpoint.val() !== '');
     });
+    endDoctor = prepareDoctor(this);
+  },
+  oneditsave() {
+    endDoctor();
+  },
+  oneditcancel() {
+    endDoctor();
+  },
+  oneditdelete() {
+    endDoctor();
   },
 });

@@ -1,12 +1,8 @@
 import type { Node, NodeAPI } from 'node-red';
 
 import { S3Store } from '../lib/store/s3-store';
-import {
-  type ConnectionConfig,
-  type ConnectionCredentials,
-  optionsOf,
-  type TlsNode,
-} from './common/connection-options';
+import { type ConnectionConfig, optionsOf, type TlsNode } from './common/connection-options';
+import type { ConnectionCredentials } from './common/connection-settings';
 import { serveDoctor } from './common/doctor';
 import type { ConnectionNode } from './common/types';
 

@@ -1,30 +1,10 @@
 import type { NodeDef } from 'node-red';
 
 import type { S3StoreOptions } from '../../lib/store/s3-store';
+import type { ConnectionCredentials, ConnectionSettings } from './connection-settings';
 import { numberOf } from './types';
 
-/** Settings of an s3-connection. */
-export interface ConnectionSettings {
-  endpoint: string;
-  region: string;
-  /** A flow that was written by hand may lack it. */
-  pathStyle?: boolean;
-  auth: 'keys' | 'chain';
-  profile: string;
-  roleArn: string;
-  roleExternalId: string;
-  tls: string;
-  connectTimeout: string | number;
-  requestTimeout: string | number;
-}
-
 export type ConnectionConfig = NodeDef & ConnectionSettings;
-
-export interface ConnectionCredentials {
-  accessKeyId: string;
-  secretAccessKey: string;
-  sessionToken: string;
-}
 
 /** What Node-RED's tls-config node offers. */
 export interface TlsNode {

@@ -1,4 +1,4 @@
-import type { ConnectionCredentials, ConnectionSettings } from './connection-options';
+import type { ConnectionCredentials, ConnectionSettings } from './connection-settings';
 
 /** What Node-RED's editor has of a password that is stored: the runtime alone knows it. */
 export const PLACEHOLDER = '__PWRD__';

@@ -3,12 +3,8 @@ import type { Node, NodeAPI } from 'node-red';
 
 import { examine, type DoctorEvent, type Examination } from '../../lib/store/doctor';
 import type { S3StoreOptions } from '../../lib/store/s3-store';
-import {
-  type ConnectionCredentials,
-  type ConnectionSettings,
-  optionsOf,
-  type TlsNode,
-} from './connection-options';
+import { optionsOf, type TlsNode } from './connection-options';
+import type { ConnectionCredentials, ConnectionSettings } from './connection-settings';
 import { PLACEHOLDER, type DoctorRequest } from './doctor-request';
 import type { ConnectionNode } from './types';
 
@@ -88,19 +84,18 @@ async function run(RED: NodeAPI, id: string, wanted: DoctorRequest, response: Re
   await examine(options, examination);
 }
 
+/** Without a node that sees more, there are the variables of the process, which the published types do not know. */
+interface Evaluation {
+  evaluateNodeProperty(value: string, type: string, node: object, message: object): unknown;
+}
+
 /** Text of the form as Node-RED would give it to a deployed node: a text that is `${NAME}` is an environment variable. */
 function resolver(RED: NodeAPI, scope: Node | undefined, onMissing: (name: string) => void) {
-  // Without a node there are the variables of the process; the published types do not know that.
-  const evaluate = RED.util.evaluateNodeProperty as (
-    value: string,
-    type: string,
-    node: Node | undefined,
-    message: object,
-  ) => unknown;
+  const util = RED.util as unknown as Evaluation;
   return (text: string): string => {
     const name = /^\$\{(\S+)\}$/.exec(text)?.[1] ?? /^\$\((\S+)\)$/.exec(text)?.[1];
     if (name === undefined) return text;
-    const value = evaluate(`\${${name}}`, 'env', scope, {});
+    const value = util.evaluateNodeProperty(`\${${name}}`, 'env', scope ?? {}, {});
     if (typeof value === 'string' && value !== '') return value;
     if (typeof value === 'number' || typeof value === 'boolean') return String(value);
     onMissing(name);
@@ -118,7 +113,7 @@ function prepare(
   let signed = true;
   const tell = (
     verdict: 'failed' | 'warning',
-    finding: string,
+    finding: Problem['finding'],
     values?: Record<string, string | number>,
   ): void => {
     problems.push({ event: 'found', check: 'settings', verdict, finding, ms: 0, ...(values && { values }) });
@@ -155,13 +150,11 @@ function prepare(
 
 /** A deployed node that sees the same variables as one that is not deployed yet. */
 function neighbour(RED: NodeAPI, z: string): Node | undefined {
-  let found: Node | undefined;
+  const ids: string[] = [];
   RED.nodes.eachNode((definition) => {
-    if (found !== undefined || (definition.z ?? '') !== z) return;
-    const node = RED.nodes.getNode(definition.id) as Node | null;
-    if (node !== null) found = node;
+    if ((definition.z || '') === z) ids.push(definition.id);
   });
-  return found;
+  return ids.map((id) => RED.nodes.getNode(id) as Node | null).find((node) => node !== null);
 }
 
 function mapTexts<T extends object>(values: T, map: (text: string) => string): T {

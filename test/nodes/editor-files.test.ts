@@ -51,9 +51,11 @@ interface Texts {
   [key: string]: Texts | string;
 }
 
-const SOURCES = readdirSync(path.join(REPOSITORY, 'nodes', 'common')).map((name) =>
-  read('nodes', 'common', name),
-);
+/** What may use a text: findings of the connection doctor have theirs by name. */
+const SOURCES = [
+  ...readdirSync(path.join(REPOSITORY, 'nodes', 'common')).map((name) => read('nodes', 'common', name)),
+  read('lib', 'store', 'doctor', 'finding.ts'),
+];
 
 /** A node's texts by their keys, such as `s3-batch-out.label.count`. */
 function catalogueOf(type: string): Map<string, string> {

@@ -1,10 +1,10 @@
 import { S3BatchError } from '../../errors';
 import { readFailure, type Failure } from '../s3-failure';
-import { failed, warning, type Outcome } from './finding';
+import { failed, warning, type FindingName, type Outcome } from './finding';
 import type { Trial } from './trial';
 
 /** OpenSSL's and Node.js's codes for what can be wrong with TLS, with the finding that each is. */
-const TLS_FINDINGS: readonly (readonly [code: RegExp, finding: string])[] = [
+const TLS_FINDINGS: readonly (readonly [code: RegExp, finding: FindingName])[] = [
   [/^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN)$/, 'certificateSelfSigned'],
   [/^UNABLE_TO_(?:VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(?:_LOCALLY)?)$/, 'certificateUntrusted'],
   [/^CERT_(?:UNTRUSTED|SIGNATURE_FAILURE|CHAIN_TOO_LONG)$|^INVALID_CA$/, 'certificateUntrusted'],
@@ -19,7 +19,7 @@ const TLS_FINDINGS: readonly (readonly [code: RegExp, finding: string])[] = [
 ];
 
 /** Names what is wrong with TLS; undefined when it is something else. */
-export function tlsFinding(code: string | undefined): string | undefined {
+export function tlsFinding(code: string | undefined): FindingName | undefined {
   return code === undefined ? undefined : TLS_FINDINGS.find(([pattern]) => pattern.test(code))?.[1];
 }
 
@@ -37,7 +37,7 @@ export function isOtherRegion({ name, status, region }: Failure): boolean {
 }
 
 /** S3's codes about credentials, with the finding that each is. */
-const KEY_FINDINGS: Readonly<Record<string, string>> = {
+const KEY_FINDINGS: Readonly<Record<string, FindingName>> = {
   InvalidAccessKeyId: 'keyUnknown',
   SignatureDoesNotMatch: 'secretWrong',
   ExpiredToken: 'tokenExpired',
@@ -48,7 +48,7 @@ const KEY_FINDINGS: Readonly<Record<string, string>> = {
 };
 
 /** Names what is wrong with the credentials; undefined when it is something else. */
-export function keyFinding({ name }: Failure): string | undefined {
+export function keyFinding({ name }: Failure): FindingName | undefined {
   return KEY_FINDINGS[name];
 }
 

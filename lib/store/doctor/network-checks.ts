@@ -4,7 +4,7 @@ import { readFailure } from '../s3-failure';
 import { addressOf, otherScheme } from './address';
 import type { Check } from './check';
 import { isPlainPort, tlsFinding } from './failure';
-import { failed, ok, warning, type Outcome } from './finding';
+import { failed, ok, warning, type FindingName, type Outcome } from './finding';
 import { ask, connect, resolve, shakeHands, type Answer, type Handshake } from './network';
 import type { Trial } from './trial';
 
@@ -37,7 +37,7 @@ const dns: Check = {
   },
 };
 
-const CONNECT_FINDINGS: Readonly<Record<string, string>> = {
+const CONNECT_FINDINGS: Readonly<Record<string, FindingName>> = {
   ECONNREFUSED: 'connectionRefused',
   ETIMEDOUT: 'connectionTimeout',
 };

@@ -69,12 +69,14 @@ function readsRange(name: 'range' | 'suffix', range: ByteRange, expected: (body:
         try {
           const { bytes } = await trial.store.getRange(trial.bucket, trial.key(OBJECT), range, { signal });
           return bytes.equals(wanted)
-            ? ok(`${name}Fine`, { values: { bytes: wanted.length } })
-            : failed(`${name}Wrong`);
+            ? ok(`${name}Fine` as const, { values: { bytes: wanted.length } })
+            : failed(`${name}Wrong` as const);
         } catch (error) {
           if (!(error instanceof S3BatchError) || error.code !== 'STORE_PROTOCOL') throw error;
           const ignored = error.message.includes('(200)');
-          return failed(ignored ? `${name}Ignored` : `${name}Wrong`, { detail: error.message.slice(0, 300) });
+          return failed(ignored ? (`${name}Ignored` as const) : (`${name}Wrong` as const), {
+            detail: error.message.slice(0, 300),
+          });
         }
       }),
   };
