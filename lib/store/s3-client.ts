@@ -14,6 +14,15 @@ export interface LoadedClient {
  */
 const ATTEMPTS = 3;
 
+/** Failures are told by errors; of some the SDK would write to the console besides. */
+const SILENCE = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
 type Provider = ReturnType<typeof fromTemporaryCredentials>;
 
 /** STS of AWS has an address of its own; other stores answer for roles at the address where they serve objects. */
@@ -83,6 +92,7 @@ export async function loadClient(
         : withClearErrors(await credentialsProvider(options), options),
     maxAttempts: attempts,
     retryMode: 'standard',
+    logger: SILENCE,
     requestChecksumCalculation: checksums,
     responseChecksumValidation: checksums,
     // For this header the SDK makes a connection of its own, without the TLS settings.

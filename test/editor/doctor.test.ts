@@ -44,8 +44,11 @@ describe('the connection doctor in the editor', () => {
     await part('bucket').fill(bucket);
     // By the keyboard alone.
     await part('start').focus();
+    await part('status').evaluate(
+      (status) => ((status as unknown as { textContent: string }).textContent = ''),
+    );
     await editor.page.keyboard.press('Enter');
-    await part('start').waitFor({ state: 'hidden' });
+    await part('status').filter({ hasText: / · / }).waitFor();
     await part('start').waitFor({ state: 'visible' });
   }
   async function objectsLeft(): Promise<string[]> {

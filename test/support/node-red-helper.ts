@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import type { RequestListener } from 'node:http';
 import { createRequire } from 'node:module';
 import { inspect } from 'node:util';
 
@@ -56,6 +57,8 @@ interface TestHelper {
     loadFlows(forceStart: boolean): Promise<unknown>;
     getFlows(): { flows: FlowNode[] };
   };
+  /** The admin API, an Express application. */
+  _httpAdmin: RequestListener;
   _events: EventEmitter;
   _log: { addHandler(handler: EventEmitter): void; removeHandler(handler: EventEmitter): void };
 }
@@ -173,6 +176,11 @@ export class FlowRunner {
 
   get flows(): FlowNode[] {
     return helper._redNodes.getFlows().flows;
+  }
+
+  /** The admin API with what the nodes add to it, for a server of the test's own. */
+  get admin(): RequestListener {
+    return helper._httpAdmin;
   }
 
   async post(path: string): Promise<number> {

@@ -1,5 +1,6 @@
 import { isBucketName } from '../../layout/bucket-rules';
 import { S3BatchError } from '../../errors';
+import { protocolError } from '../protocol-error';
 import { readFailure, type Failure } from '../s3-failure';
 import { isRegion } from '../s3-rules';
 import { addressOf } from './address';
@@ -42,6 +43,7 @@ const credentials = (offer: OfferBuckets): Check => ({
         const { sdk, client } = await trial.client();
         return client.send(new sdk.ListBucketsCommand({}), { abortSignal: signal });
       });
+      if (output.Buckets === undefined && output.Owner === undefined) return failed('notS3Answer');
       const names = (output.Buckets ?? []).flatMap(({ Name: name }) => (name === undefined ? [] : [name]));
       if (names.length > 0) offer(names.slice(0, MOST_BUCKETS));
       return ok('keysAccepted', { values: { count: names.length } });
@@ -55,7 +57,7 @@ const credentials = (offer: OfferBuckets): Check => ({
       }
       const outcome = outcomeOf(error, trial);
       // That buckets cannot be listed says nothing of the keys, unless it says so.
-      const saysNothing = ['notImplemented', 'refused', 'notS3Answer'].includes(outcome.finding);
+      const saysNothing = ['notImplemented', 'refused'].includes(outcome.finding);
       return saysNothing ? { ...outcome, verdict: 'ok', finding: 'keysUntold' } : outcome;
     }
   },
@@ -71,7 +73,8 @@ async function look(trial: Trial, pathStyle: boolean, signal: AbortSignal): Prom
       const command = new sdk.GetObjectCommand({ Bucket: trial.bucket, Key: trial.key('absent') });
       await client.send(command, { abortSignal: signal });
     });
-    return { bucket: 'there' };
+    // Nobody knows the object's name, so nobody can have it.
+    return { bucket: 'unreached', error: protocolError('The store sent an object that is not there', '') };
   } catch (error) {
     if (signal.aborted) throw error;
     const { name } = readFailure(error);

@@ -71,7 +71,7 @@ export function outcomeOf(error: unknown, trial: Trial, action?: string): Outcom
   if (status === 501 || name === 'NotImplemented' || status === 405)
     return failed('notImplemented', { detail });
   if (status === 429 || status === 503 || BUSY.has(name)) return warning('busy', { detail });
-  if (status !== undefined) return failed('refused', { detail });
+  if (status !== undefined && status >= 300) return failed('refused', { detail });
   const tls = tlsFinding(code);
   if (tls !== undefined) return failed(tls, { detail });
   if (error instanceof S3BatchError) {
