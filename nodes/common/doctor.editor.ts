@@ -174,7 +174,7 @@ function shown(
     const remedy = node._(`s3-connection.doctor.remedy.${finding}`, given);
     item.append($('<p class="s3-batch-doctor-remedy">').text(remedy));
   }
-  if (detail) item.append($('<code>').text(detail));
+  if (detail) item.append($('<p class="s3-batch-doctor-detail">').text(detail));
   if (policy) item.append($('<pre tabindex="0">').text(policy));
   return item;
 }
