@@ -105,7 +105,7 @@ export async function deploy(plant: Plant, flow: readonly FlowNode[]): Promise<v
   await started;
 }
 
-interface Broker {
+export interface Broker {
   port: number;
   subscribed: () => Promise<void>;
   stop: () => Promise<void>;
@@ -118,7 +118,8 @@ async function createBucket(endpoint: string, name: string): Promise<void> {
   client.destroy();
 }
 
-async function startBroker(port: number): Promise<Broker> {
+/** An MQTT broker of this process on 127.0.0.1. @param port 0: any free one */
+export async function startBroker(port: number): Promise<Broker> {
   const { Aedes } = await import('aedes');
   const broker = await Aedes.createBroker();
   const server = createServer(broker.handle);

@@ -27,6 +27,7 @@ const BUSY = ['#red-ui-header-shade', '#red-ui-editor-shade', '.red-ui-deploy-bu
 export interface EditorNode {
   id: string;
   type: string;
+  name?: string;
   /** Id of its flow; config nodes have none. */
   z?: string;
 }
@@ -116,8 +117,11 @@ export class Editor {
     return this.page.evaluate(() => {
       const { nodes } = (globalThis as unknown as { RED: EditorApi }).RED;
       const all: EditorNode[] = [];
-      nodes.eachNode(({ id, type, z }) => void all.push(z === undefined ? { id, type } : { id, type, z }));
-      nodes.eachConfig(({ id, type }) => void all.push({ id, type }));
+      const add = ({ id, type, name = '', z }: EditorNode): void => {
+        all.push(z === undefined ? { id, type, name } : { id, type, name, z });
+      };
+      nodes.eachNode(add);
+      nodes.eachConfig(add);
       return all;
     });
   }
@@ -176,7 +180,7 @@ export class Editor {
     }, id);
     const form = this.page.locator('.red-ui-tray').last().locator('form').first();
     await form.waitFor();
-    await this.#trayAtRest();
+    await this.trayAtRest();
     return form;
   }
 
@@ -208,7 +212,7 @@ export class Editor {
   }
 
   /** A tray slides in; what is measured or photographed before it has come to rest is somewhere else. */
-  async #trayAtRest(): Promise<void> {
+  async trayAtRest(): Promise<void> {
     const tray = this.page.locator('.red-ui-tray').last();
     let before: string;
     let now = JSON.stringify(await tray.boundingBox());
