@@ -2,6 +2,7 @@
 # Ceph's S3 gateway on a cluster of one: 1 mon, 1 osd, 1 rgw, in one folder, without systemd. Data is durable.
 # Use: ceph-rgw.sh missing|start|stop|status   (settings.sh tells what can be set; for an empty cluster, stop it
 # and delete its folder)
+#      ceph-rgw.sh add-user NAME ACCESS_KEY SECRET_KEY | remove-user NAME   (a further user, who may do nothing yet)
 set -euo pipefail
 ME=ceph-rgw
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
@@ -129,6 +130,9 @@ make_user() {
   (umask 077 && echo "$keys" >"$D/user")
 }
 
+add-user() { admin user create --uid "$1" --display-name "$1" --access-key "$2" --secret-key "$3"; }
+remove-user() { admin user rm --uid "$1"; }
+
 start() {
   need_none_missing $(missing)
   mkdir -p "$D"/{run,log,mon,osd,rgw,crash}
@@ -185,4 +189,8 @@ status() {
   echo "ceph-rgw  up   $S3_ENDPOINT  (${pids[*]})"
 }
 
-case ${1:-} in missing | start | stop | status) "$1" ;; *) echo "usage: $0 missing|start|stop|status" >&2; exit 2 ;; esac
+case ${1:-} in
+  missing | start | stop | status) "$1" ;;
+  add-user | remove-user) "$@" ;;
+  *) echo "usage: $0 missing|start|stop|status|add-user|remove-user" >&2; exit 2 ;;
+esac

@@ -8,8 +8,8 @@ const run = promisify(execFile);
 const FOLDER = path.resolve(__dirname, '../../../services');
 
 /** Runs the script of a service with the settings of this environment. */
-async function service(script: 'ceph-rgw' | 'mosquitto', command: string): Promise<string> {
-  const { stdout } = await run('bash', [path.join(FOLDER, `${script}.sh`), command]);
+async function service(script: 'ceph-rgw' | 'mosquitto', ...command: string[]): Promise<string> {
+  const { stdout } = await run('bash', [path.join(FOLDER, `${script}.sh`), ...command]);
   return stdout;
 }
 
@@ -40,6 +40,15 @@ export async function freezeGateway(): Promise<() => void> {
   return () => {
     process.kill(pid, 'SIGCONT');
   };
+}
+
+/** A further user of the gateway, who owns nothing and may do nothing that no policy allows. */
+export async function addGatewayUser(name: string, accessKey: string, secretKey: string): Promise<void> {
+  await service('ceph-rgw', 'add-user', name, accessKey, secretKey);
+}
+
+export async function removeGatewayUser(name: string): Promise<void> {
+  await service('ceph-rgw', 'remove-user', name);
 }
 
 /** Stops the broker as a service manager does, and starts it again with what it kept. */

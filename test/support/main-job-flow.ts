@@ -1,13 +1,18 @@
-import type { FlowNode } from '../support/node-red-process';
+import type { FlowNode } from './node-red-process';
 
-export const BUCKET = 'matrix';
-
-/** Where the embedded S3 server is, and with which keys. */
+/** Where a store is, and with which keys. */
 export interface S3Access {
   endpoint: string;
   region: string;
   accessKey: string;
   secretKey: string;
+}
+
+/** Who writes and who reads which bucket; the bucket is there. */
+export interface MainJob {
+  bucket: string;
+  writer: S3Access;
+  reader: S3Access;
 }
 
 /** A record as it goes over HTTP: the payload in base64. */
@@ -36,55 +41,56 @@ function httpIn(id: string, method: string, url: string, next: string): FlowNode
  * `POST /flush` stores and answers the objects, `GET /stored` tells what s3-batch-out said about them, and `POST /query`
  * answers the records that a query finds.
  */
-export function mainJob(s3: S3Access): FlowNode[] {
+export function mainJob({ bucket, writer, reader }: MainJob): FlowNode[] {
   const tab = { id: 'flow-tab', type: 'tab', label: 'Main job' };
   // Without a place on the canvas Node-RED would take these for config nodes.
-  const nodes = [...writing(), ...reading(), ...answering()].map((node, row) => ({
+  const nodes = [...writing(), ...reading(bucket), ...answering()].map((node, row) => ({
     ...node,
     z: tab.id,
     x: 200,
     y: 40 + row * 40,
   }));
-  return [tab, ...configNodes(s3), ...nodes];
+  return [tab, connection('writer', writer), connection('reader', reader), layout(bucket), ...nodes];
 }
 
-function configNodes(s3: S3Access): FlowNode[] {
-  return [
-    {
-      id: 'connection',
-      type: 's3-connection',
-      name: 'embedded',
-      endpoint: s3.endpoint,
-      region: s3.region,
-      pathStyle: true,
-      auth: 'keys',
-      profile: '',
-      roleArn: '',
-      roleExternalId: '',
-      tls: '',
-      connectTimeout: 5,
-      requestTimeout: 30,
-      credentials: { accessKeyId: s3.accessKey, secretAccessKey: s3.secretKey },
-    },
-    {
-      id: 'layout',
-      type: 'archive-layout',
-      name: 'welding',
-      topic: 'PLANT-ID/DEVICE-ID/MSG-TYPE',
-      compressedLevel: '',
-      decompress: true,
-      decompressLimit: 4,
-      timeSource: 'field',
-      timeField: 'weldspot.Timestamp',
-      timeFormat: 'iso',
-      timeZone: 'UTC',
-      key: '',
-      buckets: [{ topic: '#', bucket: BUCKET }],
-      unmatchedBucket: 'unmatched',
-      partition: 'day',
-      objectName: '{{partition}}/{{first}}-{{last}}-{{batch}}{{extension}}',
-    },
-  ];
+function connection(id: string, s3: S3Access): FlowNode {
+  return {
+    id,
+    type: 's3-connection',
+    name: id,
+    endpoint: s3.endpoint,
+    region: s3.region,
+    pathStyle: true,
+    auth: 'keys',
+    profile: '',
+    roleArn: '',
+    roleExternalId: '',
+    tls: '',
+    connectTimeout: 5,
+    requestTimeout: 30,
+    credentials: { accessKeyId: s3.accessKey, secretAccessKey: s3.secretKey },
+  };
+}
+
+function layout(bucket: string): FlowNode {
+  return {
+    id: 'layout',
+    type: 'archive-layout',
+    name: 'welding',
+    topic: 'PLANT-ID/DEVICE-ID/MSG-TYPE',
+    compressedLevel: '',
+    decompress: true,
+    decompressLimit: 4,
+    timeSource: 'field',
+    timeField: 'weldspot.Timestamp',
+    timeFormat: 'iso',
+    timeZone: 'UTC',
+    key: '',
+    buckets: [{ topic: '#', bucket }],
+    unmatchedBucket: 'unmatched',
+    partition: 'day',
+    objectName: '{{partition}}/{{first}}-{{last}}-{{batch}}{{extension}}',
+  };
 }
 
 function writing(): FlowNode[] {
@@ -104,7 +110,7 @@ function writing(): FlowNode[] {
     {
       id: 'batch-out',
       type: 's3-batch-out',
-      connection: 'connection',
+      connection: 'writer',
       layout: 'layout',
       count: 10000,
       bytes: 32,
@@ -143,16 +149,16 @@ function writing(): FlowNode[] {
   ];
 }
 
-function reading(): FlowNode[] {
+function reading(bucket: string): FlowNode[] {
   return [
     httpIn('post-query', 'post', '/query', 'to-query'),
     functionNode('to-query', ['msg.query = msg.payload;', 'return msg;'], ['find']),
     {
       id: 'find',
       type: 'offset-index',
-      connection: 'connection',
+      connection: 'reader',
       layout: 'layout',
-      bucket: BUCKET,
+      bucket,
       bucketType: 'str',
       key: '',
       keyType: 'str',
@@ -172,7 +178,7 @@ function reading(): FlowNode[] {
     {
       id: 'fetch',
       type: 's3-range-in',
-      connection: 'connection',
+      connection: 'reader',
       payload: 'buffer',
       output: 'messages',
       gap: 1024,

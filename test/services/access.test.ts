@@ -1,0 +1,166 @@
+import { PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { S3BatchError } from '../../lib/errors';
+import { Layout } from '../../lib/layout';
+import { findObjects, noProgress } from '../../lib/query';
+import { S3Store } from '../../lib/store/s3-store';
+import { until } from '../support/fake-clock';
+import { doMainJob } from '../support/main-job';
+import type { S3Access } from '../support/main-job-flow';
+import { type NodeRedProcess, startNodeRed } from '../support/node-red-process';
+import { TestBuckets } from './buckets';
+import { addGatewayUser, removeGatewayUser } from './daemons';
+import { RUN, s3Access } from './environment';
+
+const REPOSITORY = path.resolve(__dirname, '../../..');
+const BUCKET = `access-${RUN}`;
+/** The bucket that the policies of docs/operations.md name. */
+const DOCUMENTED = 'plant-1';
+
+interface Statement {
+  Effect: string;
+  Action: string[];
+  Resource: string;
+}
+
+type Role = 'Writer' | 'Reader';
+
+/** The policies of docs/operations.md, as they stand there, for the bucket of this test. */
+async function documentedPolicies(): Promise<Record<Role, Statement[]>> {
+  const page = await readFile(path.join(REPOSITORY, 'docs', 'operations.md'), 'utf8');
+  const policyOf = (role: Role): Statement[] => {
+    const json = new RegExp(`^### ${role}\n[^#]*?\`\`\`json\n(.+?)\`\`\``, 'ms').exec(page)?.[1];
+    assert.ok(json, `docs/operations.md has a policy under "${role}"`);
+    return (JSON.parse(json.replaceAll(DOCUMENTED, BUCKET)) as { Statement: Statement[] }).Statement;
+  };
+  return { Writer: policyOf('Writer'), Reader: policyOf('Reader') };
+}
+
+describe('The policies of docs/operations.md on Ceph RGW', () => {
+  const owner = s3Access();
+  const buckets = new TestBuckets(owner);
+  const client = new S3Client({
+    endpoint: owner.endpoint,
+    region: owner.region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: owner.accessKey, secretAccessKey: owner.secretKey },
+  });
+  const users = { Writer: `writer-${RUN}`, Reader: `reader-${RUN}` };
+  const accessOf = (role: Role): S3Access => ({
+    ...owner,
+    accessKey: `${role}${RUN}`.toUpperCase(),
+    secretKey: `secret of ${role} ${RUN}`.replaceAll(' ', ''),
+  });
+  const job = { bucket: BUCKET, writer: accessOf('Writer'), reader: accessOf('Reader') };
+  const stores: S3Store[] = [];
+  const cleanups = [() => buckets.removeAll(), () => Promise.resolve(client.destroy())];
+  let policies: Record<Role, Statement[]>;
+  let nodeRed: NodeRedProcess;
+
+  /** Allows both users what the policies say, without one action. */
+  async function allow(without?: string): Promise<void> {
+    const statementsOf = (role: Role) =>
+      policies[role].map((statement) => ({
+        ...statement,
+        Action: statement.Action.filter((action) => action !== without),
+        // Where a policy is the user's own, as with IAM, it needs no principal; a bucket's names whom it is about.
+        Principal: { AWS: [`arn:aws:iam:::user/${users[role]}`] },
+      }));
+    const statements = [...statementsOf('Writer'), ...statementsOf('Reader')];
+    const Policy = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: statements.filter(({ Action }) => Action.length > 0),
+    });
+    await client.send(new PutBucketPolicyCommand({ Bucket: BUCKET, Policy }));
+  }
+
+  function storeOf(role: Role): S3Store {
+    const { endpoint, region, accessKey, secretKey } = accessOf(role);
+    const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey };
+    const store = new S3Store({ endpoint, region, pathStyle: true, credentials });
+    stores.push(store);
+    return store;
+  }
+
+  const putOne = (store: S3Store): Promise<unknown> =>
+    store.put(BUCKET, 'one', Buffer.from('1'), { contentType: 'text/plain', attributes: {} });
+
+  async function ask(method: string, where: string, body?: unknown): Promise<unknown> {
+    const headers = { 'Content-Type': 'application/json' };
+    const request = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+    return (await fetch(nodeRed.url + where, request)).json();
+  }
+
+  before(async () => {
+    policies = await documentedPolicies();
+    await buckets.create(BUCKET);
+    for (const role of ['Writer', 'Reader'] as const) {
+      const { accessKey, secretKey } = accessOf(role);
+      await addGatewayUser(users[role], accessKey, secretKey);
+      cleanups.push(() => removeGatewayUser(users[role]));
+    }
+    nodeRed = await startNodeRed({ packageFolder: REPOSITORY });
+    cleanups.push(() => nodeRed.remove());
+  });
+
+  after(async () => {
+    for (const store of stores) store.destroy();
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  });
+
+  it('suffice for the main job, with a user each for writing and reading', async () => {
+    await allow();
+    await doMainJob(nodeRed, job);
+  });
+
+  it('let neither do what the other is there for', async () => {
+    await assert.rejects(storeOf('Writer').list(BUCKET).next(), { code: 'ACCESS_DENIED' });
+    await assert.rejects(storeOf('Writer').head(BUCKET, 'one'), { code: 'ACCESS_DENIED' });
+    await assert.rejects(putOne(storeOf('Reader')), { code: 'ACCESS_DENIED' });
+    await assert.rejects(storeOf('Reader').delete(BUCKET, 'one'), { code: 'ACCESS_DENIED' });
+  });
+
+  it('hold batches without s3:PutObject, and store them once it is allowed', async () => {
+    await allow('s3:PutObject');
+    const record = { topic: 'PLANT-1/WELDER-01/LATE', payload: Buffer.from('late').toString('base64') };
+    assert.equal(await ask('POST', '/records', [record]), 1);
+    const flushed = ask('POST', '/flush', {});
+    await until('the node to tell that access is denied', async () => {
+      const { msg } = (await ask('GET', '/context/node/batch-out/error')) as { msg: string };
+      return /denies access.+s3:PutObject/.test(msg);
+    });
+    await allow();
+    const [object] = (await flushed) as { count: number }[];
+    assert.equal(object?.count, 1);
+  });
+
+  it('find nothing without s3:ListBucket', async () => {
+    await allow('s3:ListBucket');
+    await assert.rejects(find(), { code: 'ACCESS_DENIED' });
+  });
+
+  it('find names only without s3:GetObject, and say of each object that it could not be read', async () => {
+    await allow('s3:GetObject');
+    const { listed, failed } = await find();
+    assert.ok(listed > 0);
+    assert.deepEqual(new Set(failed.map(({ code }) => code)), new Set(['ACCESS_DENIED']));
+    assert.equal(failed.length, listed);
+  });
+
+  async function find(): Promise<ReturnType<typeof noProgress>> {
+    const layout = new Layout({ topic: 'PLANT-ID/DEVICE-ID/MSG-TYPE', buckets: [{ topic: '#', bucket: BUCKET }] });
+    const progress = noProgress();
+    try {
+      for await (const match of findObjects(storeOf('Reader'), layout, { bucket: BUCKET }, progress)) {
+        assert.ok(match.size > 0);
+      }
+    } catch (error) {
+      assert.ok(error instanceof S3BatchError);
+      throw error;
+    }
+    return progress;
+  }
+});
