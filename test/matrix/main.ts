@@ -9,14 +9,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startS3Server } from '../../embedded/s3-server';
 import { messageOf } from '../../lib/errors';
-import { doMainJob } from '../support/main-job';
-import type { S3Access } from '../support/main-job-flow';
 import { startNodeRed, type NodeRedProcess } from '../support/node-red-process';
 import { combinations, type Combination } from './combinations';
+import { BUCKET, type S3Access } from './flow';
 import { packRepository } from './install';
+import { doMainJob } from './job';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
-const BUCKET = 'matrix';
 const CACHE = path.join(process.env.S3_BATCH_SERVICES_DIR ?? path.join(REPOSITORY, '.services'), 'matrix');
 
 interface PackageJson {
@@ -84,7 +83,7 @@ async function check(combination: Combination, tarball: string, expected: Packag
     await nodeRed.installTarball(tarball);
     lap('package installed in');
     await assertTypes(nodeRed, expected);
-    await withS3(async (s3) => doMainJob(nodeRed, { bucket: BUCKET, writer: s3, reader: s3 }));
+    await withS3(async (s3) => doMainJob(nodeRed, s3));
     lap('main job in');
     await nodeRed.stop();
     const again = await startNodeRed({ ...versions, userDir: nodeRed.userDir });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { mainJob, type MainJob, type StoredObject, type WireRecord } from './main-job-flow';
-import type { NodeRedProcess } from './node-red-process';
+import { BUCKET, mainJob, type MainJob, type S3Access, type StoredObject, type WireRecord } from './flow';
+import type { NodeRedProcess } from '../support/node-red-process';
 
 const DEVICES = 20;
 const RECORDS = 2000;
@@ -33,8 +33,8 @@ function sentRecords(): WireRecord[] {
  * The package's main job through the flow of {@link mainJob}: records in, objects stored, all records and those of
  * one device back, byte for byte.
  */
-export async function doMainJob(nodeRed: NodeRedProcess, job: MainJob): Promise<void> {
-  await nodeRed.deploy(mainJob(job));
+export async function doMainJob(nodeRed: NodeRedProcess, s3: S3Access, job: MainJob = {}): Promise<void> {
+  await nodeRed.deploy(mainJob(s3, job));
   const ask = async (method: string, where: string, body?: unknown): Promise<unknown> =>
     answerOf(nodeRed.url + where, method, body);
 
@@ -44,7 +44,7 @@ export async function doMainJob(nodeRed: NodeRedProcess, job: MainJob): Promise<
   const count = flushed.reduce((sum, object) => sum + object.count, 0);
   assert.equal(count, sent.length, 'records in the stored objects');
   assert.deepEqual(storedObjects(await ask('GET', '/stored')), flushed, 'messages of s3-batch-out');
-  assert.deepEqual(new Set(flushed.map(({ bucket }) => bucket)), new Set([job.bucket]));
+  assert.deepEqual(new Set(flushed.map(({ bucket }) => bucket)), new Set([job.bucket ?? BUCKET]));
 
   assert.deepEqual(texts(await ask('POST', '/query', {})), texts(sent), 'all records');
   const query = { levels: { 'PLANT-ID': 'PLANT-1', 'DEVICE-ID': device(7) } };

@@ -1,6 +1,8 @@
-import type { FlowNode } from './node-red-process';
+import type { FlowNode } from '../support/node-red-process';
 
-/** Where a store is, and with which keys. */
+export const BUCKET = 'matrix';
+
+/** Where the embedded S3 server is, and with which keys. */
 export interface S3Access {
   endpoint: string;
   region: string;
@@ -8,11 +10,10 @@ export interface S3Access {
   secretKey: string;
 }
 
-/** Who writes and who reads which bucket; the bucket is there. */
+/** Where the job writes to, and who reads it there, unless it is who writes. */
 export interface MainJob {
-  bucket: string;
-  writer: S3Access;
-  reader: S3Access;
+  bucket?: string;
+  reader?: S3Access;
 }
 
 /** A record as it goes over HTTP: the payload in base64. */
@@ -41,7 +42,7 @@ function httpIn(id: string, method: string, url: string, next: string): FlowNode
  * `POST /flush` stores and answers the objects, `GET /stored` tells what s3-batch-out said about them, and `POST /query`
  * answers the records that a query finds.
  */
-export function mainJob({ bucket, writer, reader }: MainJob): FlowNode[] {
+export function mainJob(writer: S3Access, { bucket = BUCKET, reader = writer }: MainJob = {}): FlowNode[] {
   const tab = { id: 'flow-tab', type: 'tab', label: 'Main job' };
   // Without a place on the canvas Node-RED would take these for config nodes.
   const nodes = [...writing(), ...reading(bucket), ...answering()].map((node, row) => ({
@@ -50,7 +51,7 @@ export function mainJob({ bucket, writer, reader }: MainJob): FlowNode[] {
     x: 200,
     y: 40 + row * 40,
   }));
-  return [tab, connection('writer', writer), connection('reader', reader), layout(bucket), ...nodes];
+  return [tab, connection('connection', writer), connection('reader', reader), layout(bucket), ...nodes];
 }
 
 function connection(id: string, s3: S3Access): FlowNode {
@@ -110,7 +111,7 @@ function writing(): FlowNode[] {
     {
       id: 'batch-out',
       type: 's3-batch-out',
-      connection: 'writer',
+      connection: 'connection',
       layout: 'layout',
       count: 10000,
       bytes: 32,
