@@ -27,8 +27,25 @@ export async function installed(folder: string, packages: string[], nodeBinary: 
 
 /** Packs the repository as it is built now, as for publishing. Answers the tarball's path. */
 export async function packRepository(repository: string, into: string): Promise<string> {
+  return pack(repository, into);
+}
+
+/**
+ * The packed package with another version number. An update replaces files by files; what was in them before does not
+ * matter to it.
+ */
+export async function packedAs(version: string, tarball: string, into: string): Promise<string> {
+  await mkdir(into, { recursive: true });
+  await run('tar', ['-xzf', tarball, '-C', into]);
+  const file = path.join(into, 'package', 'package.json');
+  const packageJson = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  await writeFile(file, JSON.stringify({ ...packageJson, version }));
+  return pack(path.join(into, 'package'), into);
+}
+
+async function pack(folder: string, into: string): Promise<string> {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', into];
-  const { stdout } = await run('npm', args, { cwd: repository, env: environmentFor(process.execPath) });
+  const { stdout } = await run('npm', args, { cwd: folder, env: environmentFor(process.execPath) });
   const [packed] = JSON.parse(stdout) as { filename: string }[];
   if (packed === undefined) throw new Error(`npm pack made no tarball: ${stdout}`);
   return path.join(into, packed.filename);

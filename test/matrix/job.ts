@@ -29,12 +29,21 @@ function sentRecords(): WireRecord[] {
   return [...welds, ...binaries];
 }
 
-/**
- * The package's main job through the flow of {@link mainJob}: records in, objects stored, all records and those of
- * one device back, byte for byte.
- */
+/** The package's main job through the flow of {@link mainJob}, which is deployed before. */
 export async function doMainJob(nodeRed: NodeRedProcess, s3: S3Access, job: MainJob = {}): Promise<void> {
   await nodeRed.deploy(mainJob(s3, job));
+  await runMainJob(nodeRed, job);
+}
+
+/**
+ * Runs the flow of {@link mainJob}: records in, objects stored, all records and those of one device back, byte for byte.
+ * @param times how often it has run with this bucket, this time included: each stores the same records once more
+ */
+export async function runMainJob(
+  nodeRed: NodeRedProcess,
+  { bucket = BUCKET }: MainJob = {},
+  times = 1,
+): Promise<void> {
   const ask = async (method: string, where: string, body?: unknown): Promise<unknown> =>
     answerOf(nodeRed.url + where, method, body);
 
@@ -44,11 +53,12 @@ export async function doMainJob(nodeRed: NodeRedProcess, s3: S3Access, job: Main
   const count = flushed.reduce((sum, object) => sum + object.count, 0);
   assert.equal(count, sent.length, 'records in the stored objects');
   assert.deepEqual(storedObjects(await ask('GET', '/stored')), flushed, 'messages of s3-batch-out');
-  assert.deepEqual(new Set(flushed.map(({ bucket }) => bucket)), new Set([job.bucket ?? BUCKET]));
+  assert.deepEqual(new Set(flushed.map((object) => object.bucket)), new Set([bucket]));
 
-  assert.deepEqual(texts(await ask('POST', '/query', {})), texts(sent), 'all records');
+  const all = Array.from({ length: times }, () => sent).flat();
+  assert.deepEqual(texts(await ask('POST', '/query', {})), texts(all), 'all records');
   const query = { levels: { 'PLANT-ID': 'PLANT-1', 'DEVICE-ID': device(7) } };
-  const wanted = sent.filter(({ topic }) => topic.includes(device(7)));
+  const wanted = all.filter(({ topic }) => topic.includes(device(7)));
   assert.deepEqual(texts(await ask('POST', '/query', query)), texts(wanted), 'records of one device');
 }
 

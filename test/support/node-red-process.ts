@@ -164,10 +164,19 @@ export class NodeRedProcess {
     await this.#request('POST', '/nodes', form);
   }
 
+  /** Removes an installed package as the palette does; fails when flows use it. */
+  async uninstall(module: string): Promise<void> {
+    await this.#request('DELETE', `/nodes/${module}`);
+  }
+
+  /** What the admin API answers. */
+  async get(where: string): Promise<unknown> {
+    return (await this.#request('GET', where, undefined, { Accept: 'application/json' })).json();
+  }
+
   /** All sets of nodes that it has loaded, or could not load (`err`). */
   async nodeSets(): Promise<NodeSet[]> {
-    const response = await this.#request('GET', '/nodes', undefined, { Accept: 'application/json' });
-    return (await response.json()) as NodeSet[];
+    return (await this.get('/nodes')) as NodeSet[];
   }
 
   /** All plugins that it has loaded, or could not load (`err`). */
