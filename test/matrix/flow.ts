@@ -58,7 +58,7 @@ function connection(id: string, s3: S3Access): FlowNode {
   return {
     id,
     type: 's3-connection',
-    name: id,
+    name: `as ${id}`, // were it the id alone, Node-RED would take it for a reference
     endpoint: s3.endpoint,
     region: s3.region,
     pathStyle: true,
