@@ -43,12 +43,9 @@ export async function deployExamples(
   { name }: PackageJson,
   files: string[],
 ): Promise<void> {
-  const shown = (await nodeRed.get('/library/_examples_/flow')) as (string | Record<string, unknown>)[];
-  assert.ok(
-    shown.some((entry) => typeof entry === 'object' && name in entry) || shown.includes(name),
-    `the Import menu has examples of ${name}: ${JSON.stringify(shown)}`,
-  );
-  const listed = (await nodeRed.get(`/library/_examples_/flow/${name}`)) as { fn?: string }[];
+  const shown = (await nodeRed.get('/library/examples/flows')) as string[];
+  assert.ok(shown.includes(name), `the Import menu has examples of ${name}, not only of ${shown.join(', ')}`);
+  const listed = (await nodeRed.get(`/library/examples/flows/${name}`)) as { fn?: string }[];
   const names = listed.map(({ fn = '' }) => fn).filter((fn) => fn !== '');
   assert.deepEqual(
     names.map((fn) => fn.replace(/\.json$/, '')).sort(),
@@ -56,7 +53,7 @@ export async function deployExamples(
     'examples in the Import menu',
   );
   for (const file of names) {
-    const flow = (await nodeRed.get(`/library/_examples_/flow/${name}/${file}`)) as FlowNode[];
+    const flow = (await nodeRed.get(`/library/examples/flows/${name}/${file}`)) as FlowNode[];
     assert.ok(flow.length > 3, `${file} is a flow`);
     await nodeRed.deploy(flow.filter(({ type }) => !FOREIGN.test(type)));
   }
