@@ -25,7 +25,8 @@ interface Statement {
   Resource: string;
 }
 
-type Role = 'Writer' | 'Reader';
+const ROLES = ['Writer', 'Reader', 'Connection doctor'] as const;
+type Role = (typeof ROLES)[number];
 
 /** The policies of docs/operations.md, as they stand there, for the bucket of this test. */
 async function documentedPolicies(): Promise<Record<Role, Statement[]>> {
@@ -35,7 +36,7 @@ async function documentedPolicies(): Promise<Record<Role, Statement[]>> {
     assert.ok(json, `docs/operations.md has a policy under "${role}"`);
     return (JSON.parse(json.replaceAll(DOCUMENTED, BUCKET)) as { Statement: Statement[] }).Statement;
   };
-  return { Writer: policyOf('Writer'), Reader: policyOf('Reader') };
+  return Object.fromEntries(ROLES.map((role) => [role, policyOf(role)])) as Record<Role, Statement[]>;
 }
 
 describe('The policies of docs/operations.md on Ceph RGW', () => {
@@ -47,10 +48,10 @@ describe('The policies of docs/operations.md on Ceph RGW', () => {
     forcePathStyle: true,
     credentials: { accessKeyId: owner.accessKey, secretAccessKey: owner.secretKey },
   });
-  const users = { Writer: `writer-${RUN}`, Reader: `reader-${RUN}` };
+  const userOf = (role: Role): string => `${role.replace(' ', '-').toLowerCase()}-${RUN}`;
   const accessOf = (role: Role): S3Access => ({
     ...owner,
-    accessKey: `${role}${RUN}`.toUpperCase(),
+    accessKey: `${role}${RUN}`.replace(' ', '').toUpperCase(),
     secretKey: `secret of ${role} ${RUN}`.replaceAll(' ', ''),
   });
   const stores: S3Store[] = [];
@@ -58,16 +59,16 @@ describe('The policies of docs/operations.md on Ceph RGW', () => {
   let policies: Record<Role, Statement[]>;
   let nodeRed: NodeRedProcess;
 
-  /** Allows both users what the policies say, without one action. */
+  /** Allows the users what the policies say, without one action. */
   async function allow(without?: string): Promise<void> {
     const statementsOf = (role: Role) =>
       policies[role].map((statement) => ({
         ...statement,
         Action: statement.Action.filter((action) => action !== without),
         // Where a policy is the user's own, as with IAM, it needs no principal; a bucket's names whom it is about.
-        Principal: { AWS: [`arn:aws:iam:::user/${users[role]}`] },
+        Principal: { AWS: [`arn:aws:iam:::user/${userOf(role)}`] },
       }));
-    const statements = [...statementsOf('Writer'), ...statementsOf('Reader')];
+    const statements = ROLES.flatMap(statementsOf);
     const Policy = JSON.stringify({
       Version: '2012-10-17',
       Statement: statements.filter(({ Action }) => Action.length > 0),
@@ -83,8 +84,8 @@ describe('The policies of docs/operations.md on Ceph RGW', () => {
     return store;
   }
 
-  const putOne = (store: S3Store): Promise<unknown> =>
-    store.put(BUCKET, 'one', Buffer.from('1'), { contentType: 'text/plain', attributes: {} });
+  const put = (store: S3Store, key: string): Promise<unknown> =>
+    store.put(BUCKET, key, Buffer.from('1'), { contentType: 'text/plain', attributes: {} });
 
   async function ask(method: string, where: string, body?: unknown): Promise<unknown> {
     const headers = { 'Content-Type': 'application/json' };
@@ -95,10 +96,10 @@ describe('The policies of docs/operations.md on Ceph RGW', () => {
   before(async () => {
     policies = await documentedPolicies();
     await buckets.create(BUCKET);
-    for (const role of ['Writer', 'Reader'] as const) {
+    for (const role of ROLES) {
       const { accessKey, secretKey } = accessOf(role);
-      await addGatewayUser(users[role], accessKey, secretKey);
-      cleanups.push(() => removeGatewayUser(users[role]));
+      await addGatewayUser(userOf(role), accessKey, secretKey);
+      cleanups.push(() => removeGatewayUser(userOf(role)));
     }
     nodeRed = await startNodeRed({ packageFolder: REPOSITORY });
     cleanups.push(() => nodeRed.remove());
@@ -117,8 +118,26 @@ describe('The policies of docs/operations.md on Ceph RGW', () => {
   it('let neither do what the other is there for', async () => {
     await assert.rejects(storeOf('Writer').list(BUCKET).next(), { code: 'ACCESS_DENIED' });
     await assert.rejects(storeOf('Writer').head(BUCKET, 'one'), { code: 'ACCESS_DENIED' });
-    await assert.rejects(putOne(storeOf('Reader')), { code: 'ACCESS_DENIED' });
+    await assert.rejects(put(storeOf('Reader'), 'one'), { code: 'ACCESS_DENIED' });
     await assert.rejects(storeOf('Reader').delete(BUCKET, 'one'), { code: 'ACCESS_DENIED' });
+  });
+
+  it('let the doctor try everything below its prefix, and nothing elsewhere', async () => {
+    const doctor = storeOf('Connection doctor');
+    const key = 's3-batch-connection-doctor/trial/one';
+    await put(doctor, key);
+    assert.equal((await doctor.head(BUCKET, key)).size, 1);
+    const page = await doctor.list(BUCKET, { prefix: 's3-batch-connection-doctor/' }).next();
+    assert.ok(page.done !== true && page.value.objects.length === 1);
+    await doctor.delete(BUCKET, key);
+    await assert.rejects(put(doctor, 'one'), { code: 'ACCESS_DENIED' });
+    for await (const { objects } of storeOf('Reader').list(BUCKET)) {
+      assert.ok(objects.length > 0);
+      for (const object of objects) {
+        await assert.rejects(doctor.head(BUCKET, object.key), { code: 'ACCESS_DENIED' });
+        await assert.rejects(doctor.delete(BUCKET, object.key), { code: 'ACCESS_DENIED' });
+      }
+    }
   });
 
   it('hold batches without s3:PutObject, and store them once it is allowed', async () => {
