@@ -83,11 +83,12 @@ export async function uninstall(
     dependencies?: Record<string, string>;
   };
   assert.deepEqual(dependencies, {});
-  const left = await readdir(inUserDir('node_modules')).catch(() => []);
+  // npm leaves the empty folders of scopes, and its own list.
+  const left = await readdir(inUserDir('node_modules'), { recursive: true, withFileTypes: true });
   assert.deepEqual(
-    left.filter((folder) => !folder.startsWith('.')),
+    left.filter((entry) => entry.isFile() && entry.name !== '.package-lock.json').map((entry) => entry.name),
     [],
-    'packages that are left',
+    'files that are left',
   );
   assert.ok(
     !(await readFile(inUserDir('.config.nodes.json'), 'utf8')).includes(name),
