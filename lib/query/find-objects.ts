@@ -10,7 +10,9 @@ import { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 import { headObject, type HeadedObject, readIndex } from './read-index';
 
 export interface FindOptions {
-  /** Objects asked at a time. */
+  /** HEADs at a time, 32 unless given: each takes a round trip, and brings 2 KB or so. */
+  heads?: number;
+  /** Indexes read at a time, 8 unless given: each may take megabytes. */
   parallel?: number;
   signal?: AbortSignal;
   /** Attributes that are known already, and where new ones are kept. */
@@ -40,8 +42,13 @@ export async function* findObjects(
 ): AsyncGenerator<ObjectMatch> {
   const filter = filterOf(query, layout);
   const names = listNames(store, layout, query, progress, options.signal);
-  const matches = mapInOrder(names, options.parallel ?? 8, (named) =>
-    examine(store, named, filter, progress, options),
+  const heads = mapInOrder(names, options.heads ?? 32, (named) =>
+    attempt(progress, named, () => headOf(store, named, filter, progress, options)),
+  );
+  const matches = mapInOrder(
+    heads,
+    options.parallel ?? 8,
+    async (head) => head && attempt(progress, head, () => matchOf(store, head, filter, progress, options)),
   );
   const duplicates =
     options.dropDuplicates === true ? new FoundDuplicates(store, progress, options) : undefined;
@@ -89,26 +96,33 @@ function countEntries(match: ObjectMatch): number {
   return match.blocks.reduce((sum, block) => sum + block.entries.length, 0);
 }
 
-async function examine(
+/** The attributes of an object that may hold matching records by what they say. */
+async function headOf(
   store: ObjectStore,
   named: NamedObject,
   filter: QueryFilter,
   progress: QueryProgress,
   { cache, signal }: FindOptions,
+): Promise<HeadedObject | undefined> {
+  const known = cache?.get(named);
+  const head = known ?? (await headObject(store, named.bucket, named.key, signal));
+  if (!known) cache?.keep(named, head);
+  if (!head.summary || filter.mayHold(head.summary)) return head;
+  progress.skippedByAttributes++;
+  return undefined;
+}
+
+async function matchOf(
+  store: ObjectStore,
+  head: HeadedObject,
+  filter: QueryFilter,
+  progress: QueryProgress,
+  { signal }: FindOptions,
 ): Promise<ObjectMatch | undefined> {
-  return attempt(progress, named, async () => {
-    const known = cache?.get(named);
-    const head = known ?? (await headObject(store, named.bucket, named.key, signal));
-    if (!known) cache?.keep(named, head);
-    if (head.summary && !filter.mayHold(head.summary)) {
-      progress.skippedByAttributes++;
-      return undefined;
-    }
-    const match = await matchObject(store, head, filter, signal);
-    if (match.blocks.length > 0) return match;
-    progress.skippedByIndex++;
-    return undefined;
-  });
+  const match = await matchObject(store, head, filter, signal);
+  if (match.blocks.length > 0) return match;
+  progress.skippedByIndex++;
+  return undefined;
 }
 
 /** The matching records of one object that HEAD has shown. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -28,7 +29,8 @@ interface Texts {
 describe('the connection doctor of the runtime', () => {
   const runner = useFlows();
   let embedded: TestStore;
-  let server: Server | undefined;
+  /** A test may have begun several. */
+  let servers: Server[] = [];
   /** What requests to the store came with. */
   let seen: IncomingMessage['headers'][];
 
@@ -49,16 +51,22 @@ describe('the connection doctor of the runtime', () => {
   });
   afterEach(async () => {
     embedded.server.faults.clear();
-    server?.closeAllConnections();
-    await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
-    server = undefined;
+    const begun = servers;
+    servers = [];
+    for (const server of begun) {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    }
     Reflect.deleteProperty(process.env, SECRET_OF_ENVIRONMENT);
   });
 
   async function serve(admin: RequestListener): Promise<string> {
-    server = createServer(admin);
+    const server = createServer(admin);
+    servers.push(server);
     server.listen(0, '127.0.0.1');
-    await new Promise((resolve) => server?.once('listening', resolve));
+    await once(server, 'listening');
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
@@ -159,7 +167,7 @@ describe('the connection doctor of the runtime', () => {
       const findings = await examine({ credentials: kept });
       assert.equal(findings[0]?.finding, 'keysElsewhere');
       assert.equal(findings[0].values?.host, 'store.example.org');
-      server?.closeAllConnections();
+      for (const server of servers) server.closeAllConnections();
     }
     assert.ok(seen.length > 0);
     assert.equal(isSigned(), false);
