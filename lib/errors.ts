@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'LAYOUT_INVALID'
   | 'CONNECTION_INVALID'
   | 'QUERY_INVALID'
+  | 'SETTINGS_INVALID'
   | 'BUCKET_INVALID'
   // what a message brought
   | 'PAYLOAD_MISSING'

@@ -1,18 +1,29 @@
 import { isBucketName } from '../lib/layout/bucket-rules';
-import { parseFieldPath } from '../lib/layout/field-path';
+import { fieldPathText, parseFieldPath } from '../lib/layout/field-path';
 import { defaultParts, namesOfTime, splitParts, TIME } from '../lib/layout/key-parts';
 import type { LayoutSettings } from '../lib/layout/settings';
 import { patternTokens, unknownToken } from '../lib/layout/time-pattern';
 import { TopicFilter } from '../lib/layout/topic-filter';
 import { patternLevels } from '../lib/layout/topic-pattern';
-import { BATCH_VARIABLES, Variables } from '../lib/layout/variables';
-import { checked, chooseFirst, numberWithin } from './common/dialogue.editor';
+import { BATCH_VARIABLES, payloadName, Variables } from '../lib/layout/variables';
+import { complete } from './common/complete.editor';
+import { nameCompletions, partCompletions, templateCompletions } from './common/completions';
+import {
+  beginDialogue,
+  versionProperty,
+  checked,
+  isInDialogue,
+  numberWithin,
+  showProblem,
+} from './common/dialogue.editor';
+import { preparePreview, sampleFields } from './common/preview.editor';
 
 interface BucketRow {
   topic: string;
   bucket: string;
 }
 interface Properties {
+  version: number | string;
   name: string;
   topic: string;
   compressedLevel: string;
@@ -36,11 +47,8 @@ interface ZoneList {
 
 const FIXED_FORMATS = ['iso', 'epoch-s', 'epoch-ms'];
 
-/** Id of the layout whose dialogue is open: its other settings are those in the form. */
-let editing = '';
-
 function setting(layout: Layout, property: keyof Properties): string {
-  const value = editing === layout.id ? $(`#node-config-input-${property}`).val() : layout[property];
+  const value = isInDialogue(layout) ? $(`#node-config-input-${property}`).val() : layout[property];
   return typeof value === 'string' ? value : '';
 }
 
@@ -146,9 +154,13 @@ function prepareBuckets(layout: Layout, names: () => readonly string[]): void {
     const value = { topic: String(topic.val()), bucket: String(bucket.val()) };
     const isBlank = value.topic === '' && value.bucket === '';
     const problem = isBlank ? undefined : rowProblem(value, names());
-    topic.toggleClass('input-error', problem === 'rowTopic');
-    bucket.toggleClass('input-error', problem === 'rowBucket');
-    row.attr('title', problem ? layout._(`archive-layout.invalid.${problem}`) : null);
+    for (const [input, own] of [
+      [topic, 'rowTopic'],
+      [bucket, 'rowBucket'],
+    ] as const) {
+      input.toggleClass('input-error', problem === own);
+      showProblem(input, problem === own ? layout._(`archive-layout.invalid.${problem}`) : true);
+    }
   };
   list.editableList<Partial<BucketRow>>({
     addItem: (row, _index, { topic = '', bucket = '' }) => {
@@ -162,7 +174,9 @@ function prepareBuckets(layout: Layout, names: () => readonly string[]): void {
             check(row);
           });
       row.addClass('s3-batch-row');
-      row.append(input('topic', topic), '<i class="fa fa-long-arrow-right"></i>', input('bucket', bucket));
+      const bucketInput = input('bucket', bucket);
+      row.append(input('topic', topic), '<i class="fa fa-long-arrow-right"></i>', bucketInput);
+      complete(bucketInput, (text, caret) => templateCompletions(text, caret, recordVariables(layout)));
       check(row);
     },
     sortable: true,
@@ -177,8 +191,45 @@ function prepareBuckets(layout: Layout, names: () => readonly string[]): void {
   });
 }
 
+function readBuckets(): BucketRow[] {
+  const rows = $('#archive-layout-buckets').editableList('items').toArray();
+  return rows
+    .map((row) => rowInputs($(row)).map((input) => String(input.val()).trim()))
+    .map(([topic = '', bucket = '']) => ({ topic, bucket }))
+    .filter(({ topic, bucket }) => topic !== '' || bucket !== '');
+}
+
 function rowInputs(row: JQuery): [topic: JQuery, bucket: JQuery] {
   return [row.find('.archive-layout-row-topic'), row.find('.archive-layout-row-bucket')];
+}
+
+/** Variables with a value for every record, as far as topic pattern and sample tell them. */
+function recordVariables(layout: Layout): string[] {
+  const { names } = readPattern(setting(layout, 'topic'));
+  return [...names, 'topic', ...sampleFields().map(payloadName)];
+}
+
+/** Lets templates, key and time field complete what is typed. */
+function prepareCompletions(layout: Layout): void {
+  const field = (property: keyof Properties): JQuery => $(`#node-config-input-${property}`);
+  complete(field('objectName'), (text, caret) =>
+    templateCompletions(text, caret, [...BATCH_VARIABLES, ...recordVariables(layout)]),
+  );
+  complete(field('key'), (text, caret) => {
+    const [time = TIME] = namesOfTime(timeSettings(layout));
+    return partCompletions(text, caret, [...recordVariables(layout), time]);
+  });
+  complete(field('timeField'), (text) => nameCompletions(text, sampleFields().map(fieldPathText)));
+}
+
+/** All settings as the form has them, saved or not. */
+function formSettings(layout: Layout): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (const name of Object.keys(layout._def.defaults)) {
+    const field = $(`#node-config-input-${name}`);
+    settings[name] = field.attr('type') === 'checkbox' ? field.prop('checked') : field.val();
+  }
+  return { ...settings, buckets: readBuckets() };
 }
 
 /** Keeps the hints in step with what is written. */
@@ -238,6 +289,7 @@ function prepareTime(): void {
 RED.nodes.registerType<Properties>('archive-layout', {
   category: 'config',
   defaults: {
+    version: versionProperty('archive-layout'),
     name: { value: '' },
     topic: { value: '', validate: checked('topic', (pattern: string) => readPattern(pattern).problem) },
     compressedLevel: { value: 'COMPRESSED' },
@@ -289,28 +341,18 @@ RED.nodes.registerType<Properties>('archive-layout', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
-    editing = this.id;
-    chooseFirst({ timeSource: 'arrival', partition: 'day' }, 'node-config-input');
+    const shown = beginDialogue(this, 'node-config-input');
     prepareTime();
     prepareHints(this);
-    prepareBuckets(this, () => readPattern(setting(this, 'topic')).names);
+    prepareBuckets(shown, () => readPattern(setting(this, 'topic')).names);
+    prepareCompletions(this);
+    preparePreview('archive-layout', { layout: () => this.id, settings: () => formSettings(this) });
     const decompress = $('#node-config-input-decompress');
     decompress.on('change', () => {
       $('.archive-layout-decompress').toggle(decompress.prop('checked') === true);
     });
   },
   oneditsave() {
-    const rows = $('#archive-layout-buckets').editableList('items').toArray();
-    this.buckets = rows
-      .map((row) => rowInputs($(row)).map((input) => String(input.val()).trim()))
-      .map(([topic = '', bucket = '']) => ({ topic, bucket }))
-      .filter(({ topic, bucket }) => topic !== '' || bucket !== '');
-    editing = '';
-  },
-  oneditcancel() {
-    editing = '';
-  },
-  oneditdelete() {
-    editing = '';
+    this.buckets = readBuckets();
   },
 });

@@ -1,6 +1,8 @@
 import type { NodeAPI, NodeDef } from 'node-red';
 
 import { Layout, type LayoutSettings } from '../lib/layout';
+import { servePreviews } from './common/serve-previews';
+import { migrate } from './common/settings-version';
 import { type LayoutNode, numberOf } from './common/types';
 
 interface Config extends NodeDef {
@@ -42,7 +44,10 @@ export = function (RED: NodeAPI): void {
     RED.nodes.createNode(this, config);
     let layout: Layout | undefined;
     // Compiled on first use, so that whoever uses the layout tells what is wrong with it.
-    Object.defineProperty(this, 'layout', { get: () => (layout ??= new Layout(settingsOf(config))) });
+    Object.defineProperty(this, 'layout', {
+      get: () => (layout ??= new Layout(settingsOf(migrate('archive-layout', config)))),
+    });
   }
   RED.nodes.registerType('archive-layout', ArchiveLayoutNode);
+  servePreviews(RED, (settings) => settingsOf(migrate('archive-layout', settings as Config)));
 };

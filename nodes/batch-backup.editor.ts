@@ -1,48 +1,16 @@
 import { TopicFilter } from '../lib/layout/topic-filter';
-import { checked, chooseFirst, numberWithin, paletteName, settingsNode } from './common/dialogue.editor';
+import { BATCH_DEFAULTS, type BatchProperties, prepareBatchFields } from './common/batch-fields.editor';
+import { amount, beginDialogue, checked, paletteName, versionProperty } from './common/dialogue.editor';
 
-interface Properties {
+interface Properties extends BatchProperties {
+  version: number | string;
   name: string;
-  connection: string;
-  layout: string;
   controlTopic: string;
   timeout: number | string;
-  count: number | string;
-  bytes: number | string;
-  age: number | string;
-  framing: 'newline' | 'length' | 'none';
-  compression: 'gzip' | 'none';
-  memory: number | string;
-  journal: boolean;
-  journalFolder: string;
-  instance: string;
 }
 
-/** Longest time that a timer takes, in seconds; a message waits a twentieth longer. */
+/** Longest timeout, in seconds: a message waits a twentieth longer, and a timer must take that. */
 const LONGEST = 2_000_000;
-
-/** A check of an amount that may be blank. */
-function amount(least: number, limits: { most?: number; whole?: boolean } = {}) {
-  return numberWithin([limits.whole ? 'whole' : 'number', { least }], { least, ...limits });
-}
-
-function prepareHints(node: EditorNode): void {
-  const framing = $('#node-input-framing');
-  const followFraming = (): void => {
-    $('#batch-backup-framing-hint').text(node._(`batch-backup.hint.framing.${String(framing.val())}`));
-  };
-  framing.on('change', followFraming);
-  followFraming();
-
-  const journal = $('#node-input-journal');
-  const followJournal = (): void => {
-    const isOn = journal.is(':checked');
-    $('.batch-backup-journal').toggle(isOn);
-    $('#batch-backup-journal-hint').text(node._(`batch-backup.hint.journal.${isOn ? 'on' : 'off'}`));
-  };
-  journal.on('change', followJournal);
-  followJournal();
-}
 
 RED.nodes.registerType<Properties>('batch-backup', {
   category: 's3 batch',
@@ -52,13 +20,9 @@ RED.nodes.registerType<Properties>('batch-backup', {
   outputs: 2,
   paletteLabel: paletteName('batch-backup'),
   defaults: {
+    version: versionProperty('batch-backup'),
     name: { value: '' },
-    connection: {
-      value: '',
-      type: 's3-connection',
-      validate: settingsNode('connection', { isNeeded: true }),
-    },
-    layout: { value: '', type: 'archive-layout', validate: settingsNode('layout', { isNeeded: false }) },
+    ...BATCH_DEFAULTS,
     controlTopic: {
       value: 's3-batch/stored',
       validate: checked('controlTopic', (filter: string) =>
@@ -66,15 +30,6 @@ RED.nodes.registerType<Properties>('batch-backup', {
       ),
     },
     timeout: { value: 600, validate: checked('timeout', amount(1, { most: LONGEST })) },
-    count: { value: 10000, validate: checked('count', amount(0, { whole: true })) },
-    bytes: { value: 32, validate: checked('bytes', amount(0)) },
-    age: { value: 300, validate: checked('age', amount(0, { most: LONGEST })) },
-    framing: { value: 'newline' },
-    compression: { value: 'gzip' },
-    memory: { value: 256, validate: checked('memory', amount(1)) },
-    journal: { value: true },
-    journalFolder: { value: '' },
-    instance: { value: '' },
   },
   label() {
     return this.name || 'batch-backup';
@@ -86,7 +41,7 @@ RED.nodes.registerType<Properties>('batch-backup', {
     return this._(`batch-backup.output.${output === 0 ? 'stored' : 'ledger'}`);
   },
   oneditprepare() {
-    chooseFirst({ framing: 'newline', compression: 'gzip' });
-    prepareHints(this);
+    beginDialogue(this);
+    prepareBatchFields(this);
   },
 });

@@ -12,10 +12,10 @@ import { Layout } from '../lib/layout';
 import type { Compression, Framing } from '../lib/object';
 import { BackupStatus } from './common/backup-status';
 import { finish } from './common/done';
-import { errorStatus } from './common/error-status';
 import { journalFolder } from './common/journal-folder';
 import { ParkedWriters, type WriterListener, type WriterSlot } from './common/parked-writers';
 import { payloadBytes, topicOf } from './common/payload';
+import { readSettings, refuseEverything } from './common/refuse';
 import { storedPayload } from './common/stored-payload';
 import { asError, type Done, layoutOf, numberOf, type Send, storeOf } from './common/types';
 
@@ -27,12 +27,11 @@ interface Config extends NodeDef {
   count: string | number;
   bytes: string | number;
   age: string | number;
-  /** A flow that was written by hand may lack settings. */
-  framing?: Framing;
-  compression?: Compression;
+  framing: Framing;
+  compression: Compression;
   memory: string | number;
-  journal?: boolean;
-  journalFolder?: string;
+  journal: boolean;
+  journalFolder: string;
   instance: string;
 }
 
@@ -71,8 +70,8 @@ function settingsOf(RED: NodeAPI, config: Config): BackupSettings {
         age: numberOf(config.age, 300) * 1000,
         idle: 0,
       },
-      framing: config.framing ?? 'newline',
-      compression: config.compression ?? 'gzip',
+      framing: config.framing,
+      compression: config.compression,
       uploads: UPLOADS,
       blockSize: BLOCK_SIZE,
       instance: config.instance || hostname(),
@@ -81,7 +80,7 @@ function settingsOf(RED: NodeAPI, config: Config): BackupSettings {
 }
 
 function journalOf(RED: NodeAPI, config: Config): JournalSettings | undefined {
-  if (config.journal === false) return undefined;
+  if (!config.journal) return undefined;
   return { folder: journalFolder(RED, config.journalFolder, config.id), commit: COMMIT };
 }
 
@@ -115,8 +114,10 @@ export = function (RED: NodeAPI): void {
     return Object.assign(slot, { writer });
   }
 
-  function BatchBackupNode(this: Node, config: Config): void {
-    RED.nodes.createNode(this, config);
+  function BatchBackupNode(this: Node, stored: Config): void {
+    RED.nodes.createNode(this, stored);
+    const config = readSettings(this, 'batch-backup', stored);
+    if (!config) return;
     let slot: Slot;
     try {
       slot = slotFor(this.id, settingsOf(RED, config));
@@ -208,14 +209,6 @@ export = function (RED: NodeAPI): void {
         node.error(error.message);
       },
     };
-  }
-
-  function refuseEverything(node: Node, error: Error): void {
-    node.status(errorStatus(error));
-    node.error(error.message);
-    node.on('input', (_message: NodeMessage, _send: Send, done: Done) => {
-      finish(node, done, error);
-    });
   }
 
   /** Keeps what is held over a stop: in the journal, or, where there is none, in the store. */

@@ -1,6 +1,8 @@
-import { bindLabel, paletteName, verdict } from './common/dialogue.editor';
+import { beginDialogue, versionProperty, paletteName, showProblem, verdict } from './common/dialogue.editor';
+import { typed, typeFields } from './common/typed-fields.editor';
 
 interface Properties {
+  version: number | string;
   name: string;
   target: string;
   destination: string;
@@ -51,6 +53,7 @@ RED.nodes.registerType<Properties>('batch-flush', {
   outputs: 1,
   paletteLabel: paletteName('batch-flush'),
   defaults: {
+    version: versionProperty('batch-flush'),
     name: { value: '' },
     target: {
       value: '',
@@ -60,16 +63,7 @@ RED.nodes.registerType<Properties>('batch-flush', {
         return verdict(this, 'target', options, targetProblem(id));
       },
     },
-    destination: {
-      value: '',
-      validate(value, { label }) {
-        const type = String($('#node-input-destinationType').val() ?? this.destinationType);
-        if (!value) return true;
-        return RED.utils.validateTypedProperty(value, type, {
-          label: label ?? this._('batch-flush.label.destination'),
-        });
-      },
-    },
+    destination: { value: '', validate: typed('destination') },
     destinationType: { value: 'str' },
   },
   label() {
@@ -98,6 +92,7 @@ RED.nodes.registerType<Properties>('batch-flush', {
     },
   },
   oneditprepare() {
+    beginDialogue(this);
     const select = $('#batch-flush-target');
     fillTargets(
       select,
@@ -108,17 +103,11 @@ RED.nodes.registerType<Properties>('batch-flush', {
     select.on('change', () => {
       const problem = targetProblem(String(select.val() ?? ''));
       select.toggleClass('input-error', problem !== undefined);
-      select.attr('title', problem === undefined ? null : this._(`batch-flush.invalid.${problem}`));
+      showProblem(select, problem === undefined ? true : this._(`batch-flush.invalid.${problem}`));
     });
     select.trigger('change');
 
-    const destination = $('#node-input-destination');
-    destination.typedInput({
-      default: 'str',
-      types: ['str', 'msg', 'flow', 'global', 'env', 'jsonata'],
-      typeField: $('#node-input-destinationType'),
-    });
-    bindLabel(destination);
+    typeFields(['destination']);
   },
   oneditsave() {
     this.target = String($('#batch-flush-target').val() ?? '');

@@ -5,6 +5,7 @@ import { S3BatchError } from '../lib/errors';
 import { safeDone } from './common/done';
 import { errorStatus } from './common/error-status';
 import { evaluate, type TypedValue } from './common/evaluate';
+import { readSettings } from './common/refuse';
 import { storedPayload } from './common/stored-payload';
 import { asError, type Done, type BatchOutNode, type Send } from './common/types';
 
@@ -15,8 +16,10 @@ interface Config extends NodeDef {
 }
 
 export = function (RED: NodeAPI): void {
-  function BatchFlushNode(this: Node, config: Config): void {
-    RED.nodes.createNode(this, config);
+  function BatchFlushNode(this: Node, stored: Config): void {
+    RED.nodes.createNode(this, stored);
+    const config = readSettings(this, 'batch-flush', stored);
+    if (!config) return;
     const destination: TypedValue = { value: config.destination, type: config.destinationType };
 
     const flush = async (message: NodeMessage, send: Send): Promise<void> => {

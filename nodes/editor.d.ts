@@ -13,6 +13,11 @@ interface EditorNode {
   dirty?: boolean;
   /** Of a config node: the nodes that use it. */
   users?: EditorNode[];
+  /** How its type is registered. */
+  readonly _def: {
+    readonly defaults: Readonly<Record<string, Pick<NodeProperty<EditorNode, never>, 'validate' | 'type'>>>;
+    readonly credentials?: Readonly<Record<string, Pick<NodeProperty<EditorNode, never>, 'validate'>>>;
+  };
   /** What its last validation said. */
   readonly valid?: boolean | null;
   /** A text of the node's own catalogue. */
@@ -58,6 +63,14 @@ interface NodeDefinition<Properties, Credentials> {
   oneditsave?(this: EditorNode & Properties): void;
   oneditcancel?(this: EditorNode & Properties): void;
   oneditdelete?(this: EditorNode & Properties): void;
+}
+
+interface JQuery {
+  /** Node-RED's list below a text field; `search` answers what the field's whole text may become. */
+  autoComplete(options: {
+    search(text: string): { value: string; label: string }[];
+    minLength?: number;
+  }): this;
 }
 
 /** A change of a node as the editor's history keeps it. */

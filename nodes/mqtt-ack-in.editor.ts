@@ -1,6 +1,14 @@
-import { checked, chooseFirst, numberWithin, paletteName, settingsNode } from './common/dialogue.editor';
+import {
+  beginDialogue,
+  versionProperty,
+  checked,
+  numberWithin,
+  paletteName,
+  settingsNode,
+} from './common/dialogue.editor';
 
 interface Properties {
+  version: number | string;
   name: string;
   broker: string;
   topic: string;
@@ -50,6 +58,7 @@ RED.nodes.registerType<Properties>('mqtt-ack-in', {
   outputs: 1,
   paletteLabel: paletteName('mqtt-ack-in'),
   defaults: {
+    version: versionProperty('mqtt-ack-in'),
     name: { value: '' },
     broker: {
       value: '',
@@ -78,7 +87,7 @@ RED.nodes.registerType<Properties>('mqtt-ack-in', {
     return this._('mqtt-ack-in.output');
   },
   oneditprepare() {
-    chooseFirst({ qos: '1', datatype: 'buffer', acknowledge: 'journaled' });
+    beginDialogue(this);
     $('#node-input-clientId').attr('placeholder', `s3-batch-${this.id}`);
     prepareHints(this);
   },

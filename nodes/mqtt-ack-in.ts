@@ -10,15 +10,16 @@ import { TopicFilter } from '../lib/layout';
 import { AckStatus } from './common/ack-status';
 import { DeployWatch } from './common/deploy-watch';
 import { type Datatype, mqttMessage, payloadAs } from './common/mqtt-message';
+import { readSettings } from './common/refuse';
 import { ageText, asError, type Done, numberOf, type Send } from './common/types';
 
 interface Config extends NodeDef {
   broker: string;
   topic: string;
   qos: string | number;
-  clientId?: string;
-  datatype?: Datatype;
-  acknowledge?: AcknowledgeWhen;
+  clientId: string;
+  datatype: Datatype;
+  acknowledge: AcknowledgeWhen;
   window: string | number;
   sessionExpiry: string | number;
   timeLimit: string | number;
@@ -46,9 +47,11 @@ const SHARE = '$share/';
 export = function (RED: NodeAPI): void {
   const deploys = new DeployWatch(RED);
 
-  function MqttAckInNode(this: Node, config: Config): void {
-    RED.nodes.createNode(this, config);
-    const clientId = config.clientId?.trim() ? config.clientId.trim() : `s3-batch-${this.id}`;
+  function MqttAckInNode(this: Node, stored: Config): void {
+    RED.nodes.createNode(this, stored);
+    const config = readSettings(this, 'mqtt-ack-in', stored);
+    if (!config) return;
+    const clientId = config.clientId.trim() || `s3-batch-${this.id}`;
     let broker: Broker;
     let session: HeldSession;
     try {
@@ -89,11 +92,7 @@ export = function (RED: NodeAPI): void {
       });
     });
 
-    function eventsOf(
-      node: Node,
-      { datatype = 'buffer' }: Config,
-      isLocalBroker: boolean,
-    ): HeldSessionEvents {
+    function eventsOf(node: Node, { datatype }: Config, isLocalBroker: boolean): HeldSessionEvents {
       return {
         message: (packet, messageId) => {
           status.heard();
@@ -189,8 +188,8 @@ function isLocal(node: BrokerNode | null): boolean {
 }
 
 /** @throws BROKER_INVALID */
-function filterOf(topic: string | undefined): string {
-  const filter = topic?.trim() ?? '';
+function filterOf(topic: string): string {
+  const filter = topic.trim();
   const own = filter.startsWith(SHARE) ? /^[^#+/]+\/(.+)$/.exec(filter.slice(SHARE.length))?.[1] : filter;
   if (own !== undefined && own !== '' && TopicFilter.parse(own)) return filter;
   throw new S3BatchError(

@@ -1,5 +1,13 @@
 import { patternLevels } from '../lib/layout/topic-pattern';
-import { bindLabel, checked, chooseFirst, paletteName, settingsNode } from './common/dialogue.editor';
+import {
+  beginDialogue,
+  versionProperty,
+  checked,
+  paletteName,
+  settingsNode,
+  showProblem,
+} from './common/dialogue.editor';
+import { TIME_TYPES, typed, typeFields, TYPES } from './common/typed-fields.editor';
 
 interface LevelRow {
   level: string;
@@ -7,6 +15,7 @@ interface LevelRow {
   valueType: string;
 }
 interface Properties {
+  version: number | string;
   name: string;
   connection: string;
   layout: string;
@@ -28,28 +37,6 @@ interface Properties {
   output: 'message' | 'objects';
 }
 type OffsetIndex = EditorNode & Properties;
-type Typed = 'bucket' | 'key' | 'from' | 'to' | 'series' | 'keyPrefix';
-
-const TYPES = ['str', 'msg', 'flow', 'global', 'env', 'jsonata'] as const;
-const TIME_TYPES = ['str', 'num', 'msg', 'flow', 'global', 'env', 'jsonata'] as const;
-
-/** Id of the node whose dialogue is open: its types are those in the form. */
-let editing = '';
-
-function typed(property: Typed) {
-  return function (
-    this: OffsetIndex,
-    value: string | undefined,
-    { label }: ValidationOptions,
-  ): true | string {
-    if (value === undefined || value === '') return true;
-    const inForm = editing === this.id ? $(`#node-input-${property}Type`).val() : undefined;
-    const type = typeof inForm === 'string' ? inForm : this[`${property}Type`];
-    return RED.utils.validateTypedProperty(value, type, {
-      label: label ?? this._(`offset-index.label.${property}`),
-    });
-  };
-}
 
 /** Names of the levels in the topic pattern of a layout. */
 function levelNames(layout: string): readonly string[] {
@@ -65,7 +52,7 @@ function checkLevels(node: OffsetIndex): void {
     const input = $(element);
     const isRight = input.val() === '' || names.includes(String(input.val()).trim());
     input.toggleClass('input-error', !isRight);
-    input.attr('title', isRight ? null : node._('offset-index.invalid.levels'));
+    showProblem(input, isRight ? true : node._('offset-index.invalid.levels'));
   });
 }
 
@@ -134,6 +121,7 @@ RED.nodes.registerType<Properties>('offset-index', {
   outputs: 1,
   paletteLabel: paletteName('offset-index'),
   defaults: {
+    version: versionProperty('offset-index'),
     name: { value: '' },
     connection: {
       value: '',
@@ -174,23 +162,16 @@ RED.nodes.registerType<Properties>('offset-index', {
     return this._('offset-index.output');
   },
   oneditprepare() {
-    editing = this.id;
-    for (const property of ['bucket', 'key', 'from', 'to', 'series', 'keyPrefix'] as const) {
-      const input = $(`#node-input-${property}`);
-      const isTime = property === 'from' || property === 'to';
-      input.typedInput({
-        default: 'str',
-        types: isTime ? [...TIME_TYPES] : [...TYPES],
-        typeField: $(`#node-input-${property}Type`),
-      });
-      bindLabel(input);
-    }
+    const { series, keyPrefix } = beginDialogue(this);
+    typeFields(['bucket', 'key', 'series', 'keyPrefix']);
+    typeFields(['from', 'to'], TIME_TYPES);
+    // What is asked for must not be out of sight.
+    if (series !== '' || keyPrefix !== '') $('#node-input-series').parents('details').attr('open', '');
     prepareLevels(this);
     $('#node-input-layout').on('change', () => {
       followLayout(this);
     });
     followLayout(this);
-    chooseFirst({ output: 'message' });
     const planOnly = $('#node-input-planOnly');
     planOnly.on('change', () => {
       $('.offset-index-output').toggle(planOnly.prop('checked') !== true);
@@ -198,12 +179,5 @@ RED.nodes.registerType<Properties>('offset-index', {
   },
   oneditsave() {
     this.levels = readLevels();
-    editing = '';
-  },
-  oneditcancel() {
-    editing = '';
-  },
-  oneditdelete() {
-    editing = '';
   },
 });

@@ -20,6 +20,7 @@ import { errorStatus } from './common/error-status';
 import { evaluate } from './common/evaluate';
 import { FlowPace } from './common/flow-pace';
 import { checkQuery, mergeLevels, objectNameOf, type QueryInput, queryOf } from './common/query-input';
+import { readSettings } from './common/refuse';
 import { asError, type Done, layoutOf, type Send, storeOf } from './common/types';
 
 interface Config extends NodeDef {
@@ -29,8 +30,7 @@ interface Config extends NodeDef {
   bucketType: string;
   key: string;
   keyType: string;
-  /** A flow that was written by hand may lack it. */
-  levels?: { level: string; value: string; valueType: string }[];
+  levels: { level: string; value: string; valueType: string }[];
   from: string;
   fromType: string;
   to: string;
@@ -40,8 +40,7 @@ interface Config extends NodeDef {
   keyPrefix: string;
   keyPrefixType: string;
   planOnly: boolean;
-  /** Missing in flows that were made before there was such a switch. */
-  dropDuplicates?: boolean;
+  dropDuplicates: boolean;
   output: 'message' | 'objects';
 }
 
@@ -67,8 +66,10 @@ const OBJECTS_AHEAD = 16;
 const PROGRESS_EVERY = 500;
 
 export = function (RED: NodeAPI): void {
-  function OffsetIndexNode(this: Node, config: Config): void {
-    RED.nodes.createNode(this, config);
+  function OffsetIndexNode(this: Node, stored: Config): void {
+    RED.nodes.createNode(this, stored);
+    const config = readSettings(this, 'offset-index', stored);
+    if (!config) return;
     const closing = new AbortController();
 
     /** A number of things in words: `1 object`, `1,250 objects`. */
@@ -80,7 +81,7 @@ export = function (RED: NodeAPI): void {
       const typed = (value: string, type: string) => evaluate(RED, this, { value, type }, message);
       const asked = queryOf(message);
       const levels: Record<string, unknown> = {};
-      for (const row of config.levels ?? []) levels[row.level] = await typed(row.value, row.valueType);
+      for (const row of config.levels) levels[row.level] = await typed(row.value, row.valueType);
       return {
         bucket: await typed(config.bucket, config.bucketType),
         from: await typed(config.from, config.fromType),
@@ -116,7 +117,7 @@ export = function (RED: NodeAPI): void {
       const options = {
         signal: closing.signal,
         cache: attributeCacheOf(ownStore),
-        dropDuplicates: config.dropDuplicates === true,
+        dropDuplicates: config.dropDuplicates,
         planOnly: config.planOnly,
       };
       try {
@@ -187,7 +188,7 @@ export = function (RED: NodeAPI): void {
         objects: counts,
         failed,
         records,
-        ...(config.dropDuplicates === true && { candidates, ...(!config.planOnly && { duplicates }) }),
+        ...(config.dropDuplicates && { candidates, ...(!config.planOnly && { duplicates }) }),
         asked: { requests: requestsOf(traffic), bytes: traffic.bytes },
         toFetch,
         download,

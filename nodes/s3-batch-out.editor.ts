@@ -1,78 +1,74 @@
+import { TopicFilter } from '../lib/layout/topic-filter';
+import { BATCH_DEFAULTS, type BatchProperties, prepareBatchFields } from './common/batch-fields.editor';
 import {
+  amount,
+  beginDialogue,
   checked,
-  chooseFirst,
-  numberWithin,
+  LONGEST_SECONDS,
   paletteName,
-  settingsNode,
   unlessBlank,
+  versionProperty,
 } from './common/dialogue.editor';
+import { preparePreview } from './common/preview.editor';
+import type { PreviewRequest } from './common/preview-messages';
 
-interface Properties {
+interface Properties extends BatchProperties {
+  version: number | string;
   name: string;
-  connection: string;
-  layout: string;
-  count: number | string;
-  bytes: number | string;
-  age: number | string;
   idle: number | string;
-  framing: 'newline' | 'length' | 'none';
-  compression: 'gzip' | 'none';
   flushTopic: string;
   completion: 'batched' | 'journaled' | 'stored';
-  journal: boolean;
-  journalFolder: string;
   commitMs: number | string;
   commitRecords: number | string;
   controlTopic: string;
   uploads: number | string;
-  memory: number | string;
-  instance: string;
   blockSize: number | string;
 }
 type BatchOut = EditorNode & Properties;
 
 const OUTPUTS = ['stored', 'ledger', 'announcements'];
 const DEFAULT_COUNT = 10000;
-/** Longest age and idle time that a timer takes, in seconds. */
-const LONGEST = 2_147_483;
-
-/** A check of an amount that may be blank, which stands for its default. */
-function amount(least: number, limits: { most?: number; whole?: boolean } = {}) {
-  return numberWithin([limits.whole ? 'whole' : 'number', { least }], { least, ...limits });
-}
-
-function isTopicFilter(filter: string): boolean {
-  return /^(?:#|(?:\+|[^+#/]*)(?:\/(?:\+|[^+#/]*))*(?:\/#)?)$/.test(filter);
-}
-
-function prepareHints(node: BatchOut): void {
+/** Keeps what is said of messages that are done in step with what is chosen. */
+function prepareCompletion(node: BatchOut): void {
   const completion = $('#node-input-completion');
-  const framing = $('#node-input-framing');
   const count = $('#node-input-count');
+  const journal = $('#node-input-journal');
   const follow = (): void => {
+    const isOn = journal.is(':checked');
+    completion.find('option[value=journaled]').prop('disabled', !isOn);
+    if (!isOn && completion.val() === 'journaled') completion.val('stored');
     const limit = count.val() === '' ? DEFAULT_COUNT : Number(count.val());
     const cost =
       limit === 0
         ? node._('s3-batch-out.hint.storedUncounted')
         : node._('s3-batch-out.hint.storedCount', { count: limit > 0 ? limit.toLocaleString('en') : '…' });
-    const isKept = completion.val() === 'batched' && $('#node-input-journal').is(':checked');
+    const isKept = completion.val() === 'batched' && isOn;
     const text = node._(`s3-batch-out.hint.${isKept ? 'batchedKept' : String(completion.val())}`);
     $('#s3-batch-out-completion-hint').text(completion.val() === 'stored' ? `${text} ${cost}` : text);
-    $('#s3-batch-out-framing-hint').text(node._(`s3-batch-out.hint.${String(framing.val())}`));
   };
-  const journal = $('#node-input-journal');
-  const followJournal = (): void => {
-    const isOn = journal.is(':checked');
-    $('.s3-batch-out-journal').toggle(isOn);
-    completion.find('option[value=journaled]').prop('disabled', !isOn);
-    if (!isOn && completion.val() === 'journaled') completion.val('stored');
-    follow();
-  };
-  journal.on('change', followJournal);
-  followJournal();
-  completion.add(framing).on('change', follow);
+  journal.add(completion).on('change', follow);
   count.on('input', follow);
   follow();
+}
+
+/** Shows where messages go by the layout that is chosen, as it is saved. */
+function prepareDestination(): void {
+  const chosen = (): EditorNode | null => RED.nodes.node(String($('#node-input-layout').val()));
+  preparePreview('s3-batch-out', {
+    layout: () => chosen()?.id ?? '',
+    settings: () => {
+      const layout = chosen();
+      const properties = Object.keys(layout?._def.defaults ?? {});
+      return Object.fromEntries(
+        properties.map((name) => [name, (layout as Record<string, unknown> | null)?.[name]]),
+      );
+    },
+    writer: () => ({
+      framing: $('#node-input-framing').val() as PreviewRequest['framing'],
+      compression: $('#node-input-compression').val() as PreviewRequest['compression'],
+      instance: String($('#node-input-instance').val()),
+    }),
+  });
 }
 
 RED.nodes.registerType<Properties>('s3-batch-out', {
@@ -83,26 +79,18 @@ RED.nodes.registerType<Properties>('s3-batch-out', {
   outputs: 3,
   paletteLabel: paletteName('s3-batch-out'),
   defaults: {
+    version: versionProperty('s3-batch-out'),
     name: { value: '' },
-    connection: {
-      value: '',
-      type: 's3-connection',
-      validate: settingsNode('connection', { isNeeded: true }),
-    },
-    layout: { value: '', type: 'archive-layout', validate: settingsNode('layout', { isNeeded: false }) },
-    count: { value: 10000, validate: checked('count', amount(0, { whole: true })) },
-    bytes: { value: 32, validate: checked('bytes', amount(0)) },
-    age: { value: 300, validate: checked('age', amount(0, { most: LONGEST })) },
-    idle: { value: 0, validate: checked('idle', amount(0, { most: LONGEST })) },
-    framing: { value: 'newline' },
-    compression: { value: 'gzip' },
+    ...BATCH_DEFAULTS,
+    idle: { value: 0, validate: checked('idle', amount(0, { most: LONGEST_SECONDS })) },
     flushTopic: {
       value: '',
-      validate: checked('flushTopic', unlessBlank('flushTopic', isTopicFilter)),
+      validate: checked(
+        'flushTopic',
+        unlessBlank('flushTopic', (filter) => TopicFilter.parse(filter) !== undefined),
+      ),
     },
     completion: { value: 'batched' },
-    journal: { value: true },
-    journalFolder: { value: '' },
     commitMs: { value: 20, validate: checked('commitMs', amount(0, { most: 60_000 })) },
     commitRecords: { value: 1000, validate: checked('commitRecords', amount(1, { whole: true })) },
     controlTopic: {
@@ -113,8 +101,6 @@ RED.nodes.registerType<Properties>('s3-batch-out', {
       ),
     },
     uploads: { value: 4, validate: checked('uploads', amount(1, { whole: true })) },
-    memory: { value: 256, validate: checked('memory', amount(1)) },
-    instance: { value: '' },
     blockSize: { value: 128, validate: checked('blockSize', amount(1)) },
   },
   label() {
@@ -127,7 +113,9 @@ RED.nodes.registerType<Properties>('s3-batch-out', {
     return this._(`s3-batch-out.output.${OUTPUTS[output] ?? ''}`);
   },
   oneditprepare() {
-    chooseFirst({ framing: 'newline', compression: 'gzip', completion: 'batched' });
-    prepareHints(this);
+    beginDialogue(this);
+    prepareBatchFields(this);
+    prepareCompletion(this);
+    prepareDestination();
   },
 });

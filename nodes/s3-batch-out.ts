@@ -23,6 +23,8 @@ import { journalFolder, warnOfOrphanedJournals } from './common/journal-folder';
 import { LedgerOutput } from './common/ledger-output';
 import { ParkedWriters, type WriterListener, type WriterSlot } from './common/parked-writers';
 import { payloadBytes, topicOf } from './common/payload';
+import { RecentMessages, shareRecentMessages } from './common/recent-messages';
+import { readSettings, refuseEverything } from './common/refuse';
 import { storedPayload } from './common/stored-payload';
 import {
   asError,
@@ -41,16 +43,15 @@ interface Config extends NodeDef {
   bytes: string | number;
   age: string | number;
   idle: string | number;
-  /** A flow that was written by hand may lack settings. */
-  framing?: Framing;
-  compression?: Compression;
-  flushTopic?: string;
+  framing: Framing;
+  compression: Compression;
+  flushTopic: string;
   completion: 'batched' | SafeAt;
-  journal?: boolean;
-  journalFolder?: string;
-  commitMs?: string | number;
-  commitRecords?: string | number;
-  controlTopic?: string;
+  journal: boolean;
+  journalFolder: string;
+  commitMs: string | number;
+  commitRecords: string | number;
+  controlTopic: string;
   uploads: string | number;
   memory: string | number;
   instance: string;
@@ -76,8 +77,8 @@ function settingsOf(RED: NodeAPI, config: Config): BatchWriterSettings {
       age: numberOf(config.age, 300) * 1000,
       idle: numberOf(config.idle, 0) * 1000,
     },
-    framing: config.framing ?? 'newline',
-    compression: config.compression ?? 'gzip',
+    framing: config.framing,
+    compression: config.compression,
     // With none at a time nothing would ever be stored.
     uploads: Math.max(1, Math.round(numberOf(config.uploads, 4))),
     memory: Math.round(numberOf(config.memory, 256) * MIB),
@@ -89,7 +90,7 @@ function settingsOf(RED: NodeAPI, config: Config): BatchWriterSettings {
 }
 
 function journalOf(RED: NodeAPI, config: Config): JournalSettings | undefined {
-  if (config.journal !== true) return undefined;
+  if (!config.journal) return undefined;
   return {
     folder: journalFolder(RED, config.journalFolder, config.id),
     commit: { ms: numberOf(config.commitMs, 20), records: numberOf(config.commitRecords, 1000) },
@@ -134,8 +135,10 @@ export = function (RED: NodeAPI): void {
     return Object.assign(slot, { writer });
   }
 
-  function S3BatchOutNode(this: BatchOutNode, config: Config): void {
-    RED.nodes.createNode(this, config);
+  function S3BatchOutNode(this: BatchOutNode, stored: Config): void {
+    RED.nodes.createNode(this, stored);
+    const config = readSettings(this, 's3-batch-out', stored);
+    if (!config) return;
     let slot: Slot;
     let settings: BatchWriterSettings;
     let flushTopic: TopicFilter | undefined;
@@ -224,6 +227,9 @@ export = function (RED: NodeAPI): void {
       changed();
     });
 
+    const recent = new RecentMessages();
+    const unshare = shareRecentMessages(config.layout, recent);
+
     const { completion } = config;
     const isAwaited = completion === 'stored' || completion === 'journaled';
     const sealAwaited = (): void => {
@@ -243,13 +249,15 @@ export = function (RED: NodeAPI): void {
       const held = acknowledgements.size > 0 ? acknowledgements.get(message._msgid ?? '') : undefined;
       try {
         const { topic, payload } = recordOf(message);
+        const now = Date.now();
+        recent.add(topic, payload, now);
         const awaiting = isAwaited ? safeDone(this, done) : undefined;
         if (held) {
           held.waitsFor(sealAwaited);
           const safeAt = held.when === 'stored' || completion === 'stored' ? 'stored' : 'journaled';
-          writer.append(topic, payload, Date.now(), releasing(held, awaiting), safeAt);
-        } else if (isAwaited) writer.append(topic, payload, Date.now(), awaiting, completion);
-        else writer.append(topic, payload, Date.now());
+          writer.append(topic, payload, now, releasing(held, awaiting), safeAt);
+        } else if (isAwaited) writer.append(topic, payload, now, awaiting, completion);
+        else writer.append(topic, payload, now);
       } catch (error) {
         held?.refuse();
         throw error;
@@ -260,6 +268,7 @@ export = function (RED: NodeAPI): void {
     this.on('close', (removed: boolean, done: () => void) => {
       status.stop();
       ledger.stop();
+      unshare();
       const { deploying } = parked;
       // What was sent to the node before arrives within this turn of the event loop.
       setImmediate(() => {
@@ -273,14 +282,6 @@ export = function (RED: NodeAPI): void {
         stopping = true;
         void storeAll(this, writer).then(done, done);
       });
-    });
-  }
-
-  function refuseEverything(node: Node, error: Error): void {
-    node.status({ fill: 'red', shape: 'ring', text: error.message });
-    node.error(error.message);
-    node.on('input', (_message: NodeMessage, _send: Send, done: Done) => {
-      safeDone(node, done)(error);
     });
   }
 
@@ -331,7 +332,7 @@ async function withinTime(work: Promise<unknown>, ms: number): Promise<void> {
 }
 
 /** @throws LAYOUT_INVALID */
-function filterOf(flushTopic: string | undefined): TopicFilter | undefined {
+function filterOf(flushTopic: string): TopicFilter | undefined {
   if (!flushTopic) return undefined;
   const filter = TopicFilter.parse(flushTopic);
   if (filter) return filter;

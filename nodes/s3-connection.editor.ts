@@ -1,8 +1,16 @@
 import { checkEndpoint, isRegion, isRoleArn, isSecret, LONGEST_TIMEOUT_MS } from '../lib/store/s3-rules';
-import { checked, chooseFirst, numberWithin, unlessBlank, verdict } from './common/dialogue.editor';
+import {
+  beginDialogue,
+  versionProperty,
+  checked,
+  numberWithin,
+  unlessBlank,
+  verdict,
+} from './common/dialogue.editor';
 import { prepareDoctor } from './common/doctor.editor';
 
 interface Properties {
+  version: number | string;
   name: string;
   endpoint: string;
   region: string;
@@ -50,6 +58,7 @@ let endDoctor = (): void => undefined;
 RED.nodes.registerType<Properties, Credentials>('s3-connection', {
   category: 'config',
   defaults: {
+    version: versionProperty('s3-connection'),
     name: { value: '' },
     endpoint: { value: '', validate: checked('endpoint', unlessBlank('endpoint', isEndpoint)) },
     region: {
@@ -82,7 +91,7 @@ RED.nodes.registerType<Properties, Credentials>('s3-connection', {
     return this.name ? 'node_label_italic' : '';
   },
   oneditprepare() {
-    chooseFirst({ auth: 'keys' }, 'node-config-input');
+    const { endpoint: stored, pathStyle: isPathStyle } = beginDialogue(this, 'node-config-input');
     const auth = $('#node-config-input-auth');
     auth.on('change', () => {
       $('.s3-connection-keys').toggle(usesKeys());
@@ -92,7 +101,7 @@ RED.nodes.registerType<Properties, Credentials>('s3-connection', {
     // A store of one's own nearly always wants path style, AWS never: the box follows until it is clicked.
     const endpoint = $('#node-config-input-endpoint');
     const pathStyle = $('#node-config-input-pathStyle');
-    let follows = !this.endpoint === !this.pathStyle;
+    let follows = !stored === !isPathStyle;
     pathStyle.on('click', () => {
       follows = false;
     });

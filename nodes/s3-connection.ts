@@ -4,6 +4,7 @@ import { S3Store } from '../lib/store/s3-store';
 import { type ConnectionConfig, optionsOf, type TlsNode } from './common/connection-options';
 import type { ConnectionCredentials } from './common/connection-settings';
 import { serveDoctor } from './common/doctor';
+import { migrate } from './common/settings-version';
 import type { ConnectionNode } from './common/types';
 
 /** While flows start, nothing waits yet for what the store has to load. */
@@ -22,8 +23,10 @@ export = function (RED: NodeAPI): void {
     // Made on first use, so that whoever uses the connection tells what is wrong with it.
     Object.defineProperty(this, 'store', {
       get: () => {
-        const tls = config.tls ? (RED.nodes.getNode(config.tls) as (Node & TlsNode) | null) : null;
-        store ??= prepared(new S3Store(optionsOf(config, { ...this.credentials }, tls)));
+        if (store) return store;
+        const settings = migrate('s3-connection', config);
+        const tls = settings.tls ? (RED.nodes.getNode(settings.tls) as (Node & TlsNode) | null) : null;
+        store = prepared(new S3Store(optionsOf(settings, { ...this.credentials }, tls)));
         return store;
       },
     });

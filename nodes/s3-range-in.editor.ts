@@ -1,8 +1,21 @@
-import { checked, chooseFirst, numberWithin, paletteName, settingsNode } from './common/dialogue.editor';
+import {
+  beginDialogue,
+  versionProperty,
+  checked,
+  numberWithin,
+  paletteName,
+  settingsNode,
+} from './common/dialogue.editor';
+import { typed, typeFields } from './common/typed-fields.editor';
 
 interface Properties {
+  version: number | string;
   name: string;
   connection: string;
+  bucket: string;
+  bucketType: string;
+  key: string;
+  keyType: string;
   payload: 'auto' | 'buffer' | 'string' | 'json';
   output: 'messages' | 'array';
   dropDuplicates: boolean;
@@ -18,12 +31,17 @@ RED.nodes.registerType<Properties>('s3-range-in', {
   outputs: 1,
   paletteLabel: paletteName('s3-range-in'),
   defaults: {
+    version: versionProperty('s3-range-in'),
     name: { value: '' },
     connection: {
       value: '',
       type: 's3-connection',
       validate: settingsNode('connection', { isNeeded: true }),
     },
+    bucket: { value: '', validate: typed('bucket') },
+    bucketType: { value: 'str' },
+    key: { value: '', validate: typed('key') },
+    keyType: { value: 'str' },
     payload: { value: 'auto' },
     output: { value: 'messages' },
     dropDuplicates: { value: false },
@@ -44,7 +62,8 @@ RED.nodes.registerType<Properties>('s3-range-in', {
     return this._(`s3-range-in.output.${this.output === 'array' ? 'array' : 'messages'}`);
   },
   oneditprepare() {
-    chooseFirst({ payload: 'auto', output: 'messages' });
+    beginDialogue(this);
+    typeFields(['bucket', 'key']);
     const output = $('#node-input-output');
     output.on('change', () => {
       $('.s3-range-in-ahead').toggle(output.val() !== 'array');

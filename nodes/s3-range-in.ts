@@ -20,20 +20,26 @@ import { safeDone } from './common/done';
 import { errorStatus } from './common/error-status';
 import { FlowPace } from './common/flow-pace';
 import { InSequence } from './common/in-sequence';
+import { evaluate } from './common/evaluate';
 import { type PayloadType, recordMembers } from './common/record-message';
-import { type ReadInput, readInputOf } from './common/read-input';
+import { namedObject, type ReadInput, readInputOf } from './common/read-input';
+import { readSettings } from './common/refuse';
 import { asError, bytesText, type Done, numberOf, type Send, storeOf } from './common/types';
 
 interface Config extends NodeDef {
   connection: string;
-  /** A flow that was written by hand may lack settings. */
-  payload?: PayloadType;
-  output?: 'messages' | 'array';
-  dropDuplicates?: boolean;
+  /** The object to read, where the message does not name one. */
+  bucket: string;
+  bucketType: string;
+  key: string;
+  keyType: string;
+  payload: PayloadType;
+  output: 'messages' | 'array';
+  dropDuplicates: boolean;
   gap: string | number;
   parallel: string | number;
   /** Most messages that the flow has at work; 0: any number. */
-  ahead?: string | number;
+  ahead: string | number;
 }
 
 /** Records put into an array in one turn of the event loop. */
@@ -52,18 +58,27 @@ interface Emitter {
 }
 
 export = function (RED: NodeAPI): void {
-  function S3RangeInNode(this: Node, config: Config): void {
-    RED.nodes.createNode(this, config);
+  function S3RangeInNode(this: Node, stored: Config): void {
+    RED.nodes.createNode(this, stored);
+    const config = readSettings(this, 's3-range-in', stored);
+    if (!config) return;
     const closing = new AbortController();
     const { signal } = closing;
 
     const inSequence = new InSequence();
-    const payloadType = config.payload ?? 'auto';
+    const payloadType = config.payload;
+
+    const typed = (value: string, type: string, message: NodeMessage): Promise<unknown> =>
+      evaluate(RED, this, { value, type }, message);
 
     const read = async (message: NodeMessage, send: Send): Promise<void> => {
       const traffic = noTraffic();
       const store = counted(storeOf(RED, config.connection), traffic);
-      const input = readInputOf(message);
+      const input =
+        namedObject(
+          await typed(config.bucket, config.bucketType, message),
+          await typed(config.key, config.keyType, message),
+        ) ?? readInputOf(message);
       if (input.kind === 'range') {
         send(await rangeMessage(store, input, message, signal));
         this.status({ fill: 'green', shape: 'dot', text: bytesText(traffic.bytes) });
@@ -72,7 +87,7 @@ export = function (RED: NodeAPI): void {
       const objects = input.kind === 'matches' ? input.objects : [await wholeObject(store, input, signal)];
       const total = objects.reduce((sum, object) => sum + countEntries(object), 0);
       const progress = { duplicates: 0 };
-      const dropDuplicates = config.dropDuplicates === true;
+      const { dropDuplicates } = config;
       const emit =
         config.output === 'array'
           ? collect(message, send)

@@ -1,7 +1,16 @@
 // Builds dist/: the compiled TypeScript, and beside each node what Node-RED reads there: its dialogue
 // with the editor script inside, its locales, and the icons.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,16 +76,42 @@ function linkedScript(entry) {
   return `(() => {\n"use strict";\nconst exports = {};\n${pieces.join('')}})();\n`;
 }
 
+/**
+ * A node's dialogue with the rows that it shares with others: `<!-- include NAME.html key=value -->` stands for
+ * nodes/common/NAME.html, in which `{{key}}` stands for the value and `{{type}}` for the node's type.
+ */
+function dialogueOf(type) {
+  const html = readFileSync(path.join(root, 'nodes', `${type}.html`), 'utf8');
+  return html.replace(/^( *)<!-- include (\S+)((?: \S+=\S+)*) -->\n/gm, (_line, indent, name, given) => {
+    const values = new Map([
+      ['type', type],
+      ...given
+        .trim()
+        .split(' ')
+        .map((value) => value.split('=')),
+    ]);
+    return readFileSync(path.join(root, 'nodes', 'common', name), 'utf8')
+      .replace(/\{\{(\w+)\}\}/g, (_tag, key) => {
+        if (!values.has(key)) throw new Error(`nodes/${type}.html includes ${name} without ${key}`);
+        return values.get(key);
+      })
+      .replace(/^(?=.)/gm, indent);
+  });
+}
+
 const nodesOut = path.join(dist, 'nodes');
-for (const file of readdirSync(path.join(root, 'nodes')).filter((name) => name.endsWith('.html'))) {
-  const type = file.slice(0, -'.html'.length);
-  const dialogue = readFileSync(path.join(root, 'nodes', file), 'utf8');
+const { 'node-red': registered } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+for (const type of Object.keys(registered.nodes)) {
   const script = linkedScript(path.join(dist, 'editor', 'nodes', `${type}.editor.js`));
   writeFileSync(
-    path.join(nodesOut, file),
-    `<script type="text/javascript">\n${script}</script>\n\n${dialogue}`,
+    path.join(nodesOut, `${type}.html`),
+    `<script type="text/javascript">\n${script}</script>\n\n${dialogueOf(type)}`,
   );
 }
+// The editor loads the files of all nodes; the styles are needed once.
+const [first] = Object.keys(registered.nodes);
+const styles = readFileSync(path.join(root, 'nodes', 'common', 'dialogue.css'), 'utf8');
+appendFileSync(path.join(nodesOut, `${first}.html`), `\n<style>\n${styles}</style>\n`);
 
 // A plugin's HTML holds its styles; its script is linked as those of the dialogues are.
 for (const file of readdirSync(path.join(root, 'plugins')).filter((name) => name.endsWith('.html'))) {

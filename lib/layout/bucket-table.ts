@@ -21,12 +21,22 @@ export class BucketTemplate {
 
   /** A valid bucket name for any values; a missing payload field counts as empty. */
   render(record: RecordValues): string {
-    const parts = this.#pieces.map((piece): BucketNamePart =>
+    return bucketName(this.#parts(record));
+  }
+
+  /** The text that {@link render} makes a valid name of. */
+  text(record: RecordValues): string {
+    return this.#parts(record)
+      .map(({ text }) => text)
+      .join('');
+  }
+
+  #parts(record: RecordValues): BucketNamePart[] {
+    return this.#pieces.map((piece) =>
       typeof piece === 'string'
         ? { text: piece, fromTemplate: true }
         : { text: valueOf(piece, record) ?? '', fromTemplate: false },
     );
-    return bucketName(parts);
   }
 }
 
@@ -48,7 +58,12 @@ export class BucketTable {
   }
 
   templateFor(topic: string): BucketTemplate {
-    return this.rules.find((rule) => rule.filter.matches(topic))?.template ?? this.byTopic;
+    return this.rules[this.rowFor(topic)]?.template ?? this.byTopic;
+  }
+
+  /** Position of the row that decides; -1 when none matches. */
+  rowFor(topic: string): number {
+    return this.rules.findIndex((rule) => rule.filter.matches(topic));
   }
 }
 

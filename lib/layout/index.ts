@@ -16,5 +16,7 @@ export { MAX_PARTITIONS, type NamePrefix, type QueryFields } from './layout-quer
 export { MAX_TIME } from './calendar';
 export type { ParsedName } from './object-name-parser';
 export { type Partition, partitionAt } from './partition';
+export type { LayoutPreview, PreviewNote } from './layout-preview';
+export { previewOf } from './preview';
 export type { TimeSpan } from './time-span';
 export { TopicFilter } from './topic-filter';

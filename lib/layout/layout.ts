@@ -17,7 +17,7 @@ import { RecordTime } from './record-time';
 import { completeSettings, invalidSetting, type LayoutSettings } from './settings';
 import { timeFormat, type TimeFormat } from './time-format';
 import type { TimeSpan } from './time-span';
-import { type RecordRules, type Route, TopicEntry } from './topic-entry';
+import { type BucketReason, type RecordRules, type Route, TopicEntry } from './topic-entry';
 import { TopicPattern } from './topic-pattern';
 import { Variables } from './variables';
 
@@ -201,6 +201,11 @@ export class Layout {
   /** What the layout reads from a topic. */
   topicInfo(topic: string): TopicInfo {
     return this.#topics.get(topic) ?? this.#addTopic(topic);
+  }
+
+  /** How the bucket of the message that was resolved last comes about. @param topic of that message */
+  explainBucket(topic: string): BucketReason {
+    return (this.#topics.get(topic) ?? this.#addTopic(topic)).explainBucket();
   }
 
   /** The text of a time as it stands in offset keys, before it is encoded there. */

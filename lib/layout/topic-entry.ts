@@ -31,6 +31,14 @@ export interface Route {
   destination: Destination | undefined;
 }
 
+/** How a record's bucket comes about. */
+export interface BucketReason {
+  /** Position of the row of the bucket table that decides; undefined when none matches and the topic does. */
+  readonly row: number | undefined;
+  /** The text that was made a valid name; undefined when it is the bucket of topics that do not fit. */
+  readonly wanted: string | undefined;
+}
+
 /** All that a topic decides, worked out once and remembered while messages of this topic come. */
 export class TopicEntry implements TopicInfo, RecordValues {
   readonly matched: boolean;
@@ -93,8 +101,7 @@ export class TopicEntry implements TopicInfo, RecordValues {
   /** The route of the message at hand. */
   makeRoute(): Route {
     const { names, unmatchedBucket } = this.#rules;
-    const useUnmatched = !this.matched && this.#bucket.uses('level');
-    const bucket = useUnmatched ? unmatchedBucket : this.#bucket.render(this);
+    const bucket = this.#isForUnmatched() ? unmatchedBucket : this.#bucket.render(this);
     const values: Record<string, string> = {};
     for (const variable of names.variables) {
       const isUnmatched = variable.kind === 'level' && !this.matched;
@@ -103,6 +110,19 @@ export class TopicEntry implements TopicInfo, RecordValues {
     }
     // Values hold no '/', and there are as many in every id of a layout.
     return { bucket, values, id: [bucket, ...Object.values(values)].join('/'), destination: undefined };
+  }
+
+  /** How the bucket of the message at hand comes about. */
+  explainBucket(): BucketReason {
+    const row = this.#rules.buckets.rowFor(this.topic);
+    return {
+      row: row === -1 ? undefined : row,
+      wanted: this.#isForUnmatched() ? undefined : this.#bucket.text(this),
+    };
+  }
+
+  #isForUnmatched(): boolean {
+    return !this.matched && this.#bucket.uses('level');
   }
 }
 

@@ -12,6 +12,20 @@ export type ReadInput =
   /** Plain bytes. */
   | { kind: 'range'; bucket: string; key: string; offset: number; length: number; etag?: string };
 
+/**
+ * The object that the dialogue names; undefined where it leaves that to the message.
+ * @throws QUERY_INVALID when only one of bucket and name is there, or one is no text
+ */
+export function namedObject(bucket: unknown, key: unknown): ReadInput | undefined {
+  if (isBlank(bucket) && isBlank(key)) return undefined;
+  if (typeof bucket === 'string' && bucket !== '' && typeof key === 'string' && key !== '')
+    return { kind: 'object', bucket, key };
+  throw new S3BatchError(
+    'QUERY_INVALID',
+    'bucket and object name in the dialogue of the node must both be text, or both be blank: then the message tells them',
+  );
+}
+
 /** @throws QUERY_INVALID when the message asks for nothing that can be fetched */
 export function readInputOf(message: NodeMessage): ReadInput {
   const { payload } = message;
@@ -82,6 +96,10 @@ function isBlock(block: unknown): boolean {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isBlank(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
 }
 
 function isCount(value: unknown): value is number {

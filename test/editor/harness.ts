@@ -76,8 +76,9 @@ export class Editor {
     });
   }
 
-  static async open(browser: Browser, nodeRed: NodeRedProcess): Promise<Editor> {
-    const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, locale: 'en-US' });
+  /** @param height of the window, pixels: a high one shows whole dialogues */
+  static async open(browser: Browser, nodeRed: NodeRedProcess, height = 900): Promise<Editor> {
+    const context = await browser.newContext({ viewport: { width: 1400, height }, locale: 'en-US' });
     const editor = new Editor(await context.newPage(), nodeRed);
     await editor.page.goto(nodeRed.url);
     await editor.page.locator('#red-ui-palette-container .red-ui-palette-node').first().waitFor();
@@ -201,6 +202,18 @@ export class Editor {
   /** Closes whatever dialogues are open, so that a test that failed in one does not fail the next. */
   async closeDialogs(): Promise<void> {
     while ((await this.page.locator('.red-ui-tray').count()) > 0) await this.closeDialog();
+  }
+
+  /** Changes between the editor's themes; only Node-RED 5 has a dark one of its own. */
+  async theme(name: 'light' | 'dark'): Promise<void> {
+    await this.page.evaluate((isDark) => {
+      const { documentElement } = (
+        globalThis as unknown as {
+          document: { documentElement: { classList: { toggle(name: string, on: boolean): void } } };
+        }
+      ).document;
+      documentElement.classList.toggle('nr-theme-dark', isDark);
+    }, name === 'dark');
   }
 
   /** Saves what is to be seen, but for passing notifications, as test-output/editor/NAME.png. */

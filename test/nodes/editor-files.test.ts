@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createContext, runInContext } from 'node:vm';
+import { currentVersion, type NodeType } from '../../nodes/common/settings-version';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
 const read = (...names: string[]): string => readFileSync(path.join(REPOSITORY, ...names), 'utf8');
@@ -40,21 +41,28 @@ function definitions(): Map<string, Definition> {
       utils: { validateTypedProperty: () => true },
     },
     // No dialogue is open.
-    $: () => ({ val: () => undefined }),
+    $: () => ({ val: () => undefined, toArray: () => [] }),
     URL,
   });
   for (const type of TYPES) runInContext(scriptOf(type), scope);
   return found;
 }
 
+/** The dialogue of a node as the editor gets it, with the rows that it shares with others. */
+function dialogueOf(type: string): string {
+  const html = read('dist', 'nodes', `${type}.html`);
+  return /<script type="text\/html".*?<\/script>/s.exec(html)?.[0] ?? '';
+}
+
 interface Texts {
   [key: string]: Texts | string;
 }
 
-/** What may use a text: findings of the connection doctor have theirs by name. */
+/** What may use a text: findings of the connection doctor and notes of the preview have theirs by name. */
 const SOURCES = [
   ...readdirSync(path.join(REPOSITORY, 'nodes', 'common')).map((name) => read('nodes', 'common', name)),
   read('lib', 'store', 'doctor', 'finding.ts'),
+  read('lib', 'layout', 'layout-preview.ts'),
 ];
 
 /** A node's texts by their keys, such as `s3-batch-out.label.count`. */
@@ -71,6 +79,10 @@ function entriesOf(texts: Texts, prefix = ''): [key: string, text: string][] {
 function matches(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map((match) => match[1] ?? '');
 }
+
+/** Whose texts the preview has, in whichever dialogue. */
+const CATALOGUE = 'node-red-contrib-s3-batch/archive-layout:';
+const PREVIEW = 'archive-layout.preview';
 
 describe('the editor side of the nodes', () => {
   const all = definitions();
@@ -104,7 +116,7 @@ describe('the editor side of the nodes', () => {
 
   for (const type of TYPES) {
     describe(type, () => {
-      const template = read('nodes', `${type}.html`);
+      const template = dialogueOf(type);
       const script = read('nodes', `${type}.editor.ts`);
       const catalogue = catalogueOf(type);
       const help = read('nodes', 'locales', 'en-US', `${type}.html`);
@@ -121,13 +133,17 @@ describe('the editor side of the nodes', () => {
         const used = [
           ...matches(sources, /data-i18n="(?:\[\w+\])?([^";]+)"/g),
           ...matches(sources, /_\(\s*['"`]([\w-]+(?:\.[\w-]+)+)['"`]/g),
-        ].filter((key) => key.startsWith(`${type}.`));
+        ]
+          .map((key) => key.replace(CATALOGUE, ''))
+          .filter((key) => key.startsWith(`${type}.`));
         assert.ok(used.length > 0);
         for (const key of used) assert.ok(catalogue.has(key), key);
         // A key may be put together: of a group, and of a name that stands elsewhere.
-        const groups = matches(sources, /`([^`]+\.)\$\{\w[^`]*`/g).map((group) =>
-          group.replace(/^\$\{\w+\.type\}/, type),
-        );
+        const groups = matches(sources, /`([^`]+\.)\$\{\w[^`]*`/g)
+          .map((group) =>
+            group.replace(/^\$\{(?:\w+\.type|TEXTS)\}/, (start) => (start === '${TEXTS}' ? PREVIEW : type)),
+          )
+          .flatMap((group) => [group, `${PREVIEW}.${group}`]);
         for (const key of catalogue.keys()) {
           const name = key.slice(key.lastIndexOf('.') + 1);
           const isNamed = new RegExp(`['"]${name}['"]|\\b${name}:`).test(sources);
@@ -172,6 +188,24 @@ describe('the editor side of the nodes', () => {
       });
     });
   }
+
+  it('has styles that leave the colours to the theme', () => {
+    const colours = matches(
+      read('nodes', 'common', 'dialogue.css'),
+      /\b(?:color|background|border(?:-\w+)?): ([^;]+);/g,
+    );
+    assert.ok(colours.length > 5);
+    for (const colour of colours) assert.match(colour, /^(?:0|(?:1px solid )?var\(--red-ui-[\w-]+\))$/);
+  });
+
+  it('knows settings of its own version and of earlier ones', () => {
+    for (const type of TYPES) {
+      const { version } = all.get(type)!.defaults;
+      assert.equal(version?.value, currentVersion(type as NodeType), type);
+      assert.deepEqual(wrongIn(type, { version: undefined }), wrongIn(type, {}), type);
+      assert.ok(wrongIn(type, { version: 99 }).includes('version'), type);
+    }
+  });
 
   it('has an icon for every node of the palette, and no other', () => {
     const used = [...all.values()].flatMap(({ icon }) => icon ?? []).sort();

@@ -288,6 +288,29 @@ describe('s3-range-in', () => {
     });
   });
 
+  describe('by bucket and object name of the dialogue', () => {
+    it('the whole object, whatever the message says; parts of the name may come from the message', async () => {
+      const settings = { bucket: 'plant-a', bucketType: 'str', key: 'wanted.name', keyType: 'msg' };
+      const flow = await load({ ...settings, output: 'array' });
+      const message = {
+        wanted: { name: nameOf('plant-a') },
+        bucket: 'plant-b',
+        key: 'x',
+        payload: { objects: [] },
+      };
+      assert.equal(await flow.send('range', message), undefined);
+      const [answer] = await flow.receives('sink', 1);
+      assert.equal((answer?.payload as unknown[]).length, firstDay().length);
+    });
+
+    it('refuses half of it', async () => {
+      const flow = await load({ bucket: 'plant-a', bucketType: 'str', key: 'wanted', keyType: 'msg' });
+      for (const message of [{}, { wanted: '' }, { wanted: 7 }]) {
+        assert.equal(codeOf(await flow.send('range', message)), 'QUERY_INVALID');
+      }
+    });
+  });
+
   describe('of a plain range', () => {
     it('brings exactly these bytes in a Buffer of their own', async () => {
       const flow = await load();

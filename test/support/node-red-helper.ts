@@ -42,16 +42,24 @@ interface CompleteEvent {
   node: { id: string };
 }
 
+/** What the admin API answers. */
+export interface AdminAnswer {
+  status: number;
+  /** JSON, parsed. */
+  body: unknown;
+  headers: Record<string, string>;
+}
+
 /** What the test helper has inside; it publishes no types. */
 interface TestHelper {
   load(nodes: NodeInitializer[], flow: FlowNode[], credentials: Credentials): Promise<void>;
   unload(): Promise<void>;
   getNode(id: string): Node | null;
   settings(settings: object): object;
-  request(): {
-    post(path: string): Promise<{ status: number }>;
-    get(path: string): Promise<{ status: number; body: unknown; headers: Record<string, string> }>;
-  };
+  request(): Record<
+    'get' | 'post',
+    (path: string) => Promise<AdminAnswer> & { send(body: object): Promise<AdminAnswer> }
+  >;
   _redNodes: {
     setFlows(flows: FlowNode[], credentials: Credentials | null, type: string): Promise<unknown>;
     loadFlows(forceStart: boolean): Promise<unknown>;
@@ -184,12 +192,17 @@ export class FlowRunner {
   }
 
   async post(path: string): Promise<number> {
-    return (await helper.request().post(path)).status;
+    return (await this.request('post', path)).status;
   }
 
-  /** Asks the admin API. Answers the status, and the body as it is in JSON. */
-  async get(path: string): Promise<{ status: number; body: unknown; headers: Record<string, string> }> {
-    return helper.request().get(path);
+  /** Asks the admin API, as the editor does. */
+  async request(method: 'get' | 'post', path: string, body?: object): Promise<AdminAnswer> {
+    const request = helper.request()[method](path);
+    return body === undefined ? request : request.send(body);
+  }
+
+  async get(path: string): Promise<AdminAnswer> {
+    return this.request('get', path);
   }
 
   /** Hands a message to a node, and answers when the node has called `done`: with its error, if any. */
