@@ -36,6 +36,11 @@ describe('the example voltage-chart', function () {
     await (archive as WeldingArchive | undefined)?.stop();
   });
 
+  afterEach(async function () {
+    if (this.currentTest?.state !== 'failed' || (page as Page | undefined) === undefined) return;
+    await page.screenshot({ path: path.join(REPOSITORY, 'test-output/editor/voltage-chart-failed.png') });
+  });
+
   it('is imported, connected and deployed', async () => {
     const editor = await Editor.open(browser, nodeRed);
     const imported = await editor.importExample('node-red-contrib-s3-batch', 'voltage-chart');
