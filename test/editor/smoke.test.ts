@@ -14,10 +14,13 @@ const TYPES = Object.keys(registered.nodes);
 const CONFIG_TYPES = ['s3-connection', 'archive-layout'];
 const CATEGORY = 's3 batch';
 
-/** Names of the flows in the Import menu; there is one at least for every type. */
+/** Its nodes of the Dashboard are unknown here; voltage-chart.test.ts imports it where they are known. */
+const NEEDS_DASHBOARD = 'voltage-chart';
+/** Names of the other flows in the Import menu; there is one at least for every type. */
 const EXAMPLES = readdirSync(path.join(REPOSITORY, 'examples'))
   .filter((name) => name.endsWith('.json'))
-  .map((name) => path.basename(name, '.json'));
+  .map((name) => path.basename(name, '.json'))
+  .filter((name) => name !== NEEDS_DASHBOARD);
 
 /** A flow that can be deployed; nobody listens at its endpoint. */
 const FLOW = mainJob({
