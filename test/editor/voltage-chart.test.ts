@@ -5,6 +5,7 @@ import { installed } from '../matrix/install';
 import { recordsIn, weld } from '../nodes/archive';
 import { KEYS, startTestStore, type TestStore } from '../support/embedded';
 import { batchOut, connection, tab, weldingLayout } from '../support/flow';
+import { until } from '../support/fake-clock';
 import { FlowRunner } from '../support/node-red-helper';
 import { type NodeRedProcess, startNodeRed } from '../support/node-red-process';
 import { Editor, launchBrowser } from './harness';
@@ -94,16 +95,15 @@ describe('the example voltage-chart', function () {
     return status.innerText();
   }
 
+  /** The chart once it has this number of points. */
   async function drawn(count: number): Promise<Drawn> {
-    await page.waitForFunction(
-      ([find, points]) => {
-        const chart = new Function(find)() as Drawn | undefined;
-        return chart?.series.reduce((sum, { data }) => sum + data.length, 0) === points;
-      },
-      [FIND_CHART, count] as const,
-      { timeout: 20_000 },
-    );
-    return page.evaluate((find) => new Function(find)() as Drawn, FIND_CHART);
+    let chart: Drawn | undefined;
+    await until(`a chart of ${count} points`, async () => {
+      chart = await page.evaluate(chartInPage);
+      return chart?.series.reduce((sum, { data }) => sum + data.length, 0) === count;
+    });
+    assert.ok(chart);
+    return chart;
   }
 
   it('is imported, connected and deployed', async () => {
@@ -124,7 +124,9 @@ describe('the example voltage-chart', function () {
   it('draws a line for each device, with the voltages that a scan of all objects finds', async () => {
     page = await browser.newPage({ viewport: { width: 1200, height: 1000 }, timezoneId: 'Asia/Tokyo' });
     await page.goto(`${nodeRed.url}/dashboard/voltage`);
+    const before = archive.server.stats.requests;
     const status = await ask(SHORT.plant, '', '20181001 000000', '20181002 000000');
+    assert.equal(requestsIn(status), archive.server.stats.requests - before);
     assert.match(
       status,
       /^120 spots, all drawn\. 1 of 1 objects listed, \d+ requests, [\d,]+ bytes; downloading these objects: [\d,]+ bytes\.$/,
@@ -156,7 +158,9 @@ describe('the example voltage-chart', function () {
   });
 
   it('thins a long time and keeps the lowest and the highest', async () => {
+    const before = archive.server.stats.requests;
     const status = await ask(LONG.plant, '', '20181001 000000', '20181004 000000');
+    assert.equal(requestsIn(status), archive.server.stats.requests - before);
     const [, points = '', seconds = ''] =
       /^9,000 spots, drawn as ([\d,]+) points: .*in every ([\d,.]+) s, so no peak is lost\. 3 of 3 objects/.exec(
         status,
@@ -272,6 +276,11 @@ async function startArchive(): Promise<TestStore> {
   return store;
 }
 
+/** How many requests the status says a question took. */
+function requestsIn(status: string): number {
+  return Number(/([\d,]+) requests/.exec(status)?.[1]?.replaceAll(',', ''));
+}
+
 /** The points of all records of a bucket, in the order of time. */
 async function scan({ store }: TestStore, bucket: string): Promise<Point[]> {
   const records = await recordsIn(store, bucket);
@@ -298,27 +307,40 @@ function thinned(points: Point[], width: number): [number, number][] {
   });
 }
 
-/**
- * The body of a function that finds the chart in the page. The Dashboard gives no way to it: it is looked for in the
- * components that Vue has drawn.
- */
-const FIND_CHART = `
-  const find = (vnode) => {
-    if (!vnode || typeof vnode !== 'object') return undefined;
-    const { component, children, suspense } = vnode;
-    const chart = component?.proxy?.$options?.name === 'DBUIChart' ? component.proxy.chart : undefined;
-    if (chart) return chart;
-    const below = [component?.subTree, suspense?.activeBranch, ...(Array.isArray(children) ? children : [])];
-    for (const one of below) {
-      const found = find(one);
-      if (found) return found;
+/** A component, or an element, as Vue has drawn it. */
+interface VNode {
+  component?: {
+    proxy?: { $options?: { name?: string }; chart?: { getOption(): Drawn } };
+    subTree?: VNode;
+  } | null;
+  suspense?: { activeBranch?: VNode } | null;
+  children?: unknown;
+}
+
+/** Runs in the page. The Dashboard gives no way to its chart: it is looked for in the components that Vue has drawn. */
+function chartInPage(): Drawn | undefined {
+  const root = (document.querySelector('#app') as unknown as { _vnode?: VNode } | null)?._vnode;
+  const left: unknown[] = [root];
+  while (left.length > 0) {
+    const node = left.pop();
+    if (typeof node !== 'object' || node === null) continue;
+    const { component, suspense, children } = node as VNode;
+    const proxy = component?.proxy;
+    if (proxy?.$options?.name === 'DBUIChart' && proxy.chart) {
+      const { useUTC, series } = proxy.chart.getOption();
+      return {
+        useUTC,
+        series: series.map(({ name, data }) => ({ name, data: data.map(([x, y]) => [x, y]) })),
+      };
     }
-    return undefined;
-  };
-  const option = find(document.querySelector('#app')._vnode)?.getOption();
-  if (!option) return undefined;
-  return { useUTC: option.useUTC, series: option.series.map(({ name, data }) => ({ name, data: data.map(([x, y]) => [x, y]) })) };
-`;
+    left.push(
+      component?.subTree,
+      suspense?.activeBranch,
+      ...(Array.isArray(children) ? (children as unknown[]) : []),
+    );
+  }
+  return undefined;
+}
 
 /** Strong colours, other than grey, that many pixels of the chart have. */
 async function colours(page: Page): Promise<number> {
