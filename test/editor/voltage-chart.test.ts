@@ -74,8 +74,8 @@ describe('the example voltage-chart', function () {
     await page.screenshot({ path: path.join(REPOSITORY, `test-output/editor/voltage-chart-${name}.png`) });
   }
 
-  /** Fills in the question and presses the button, by keyboard alone. Answers what the status says in the end. */
-  async function ask(plant: string, devices: string, from: string, to: string): Promise<string> {
+  /** Fills in the question and presses the button, by keyboard alone. Answers all that the status says, the end last. */
+  async function ask(plant: string, devices: string, from: string, to: string): Promise<string[]> {
     await page.getByLabel('Plant').focus();
     for (const text of [plant, devices, from, to]) {
       await page.keyboard.press('Control+A');
@@ -83,16 +83,29 @@ describe('the example voltage-chart', function () {
       await page.keyboard.type(text);
       await page.keyboard.press('Tab');
     }
+    await page.evaluate(() => {
+      const status = document.querySelector('[role=status]');
+      if (!status) throw new Error('no status');
+      const said: string[] = [];
+      Object.assign(globalThis, { said });
+      new MutationObserver(() => said.push(status.textContent)).observe(status, {
+        characterData: true,
+        childList: true,
+        subtree: true,
+      });
+    });
     await page.keyboard.press('Enter');
-    const status = page.getByRole('status').filter({ hasNotText: /^(Looking|Found|Fetching|$)/ });
-    // The answer to the question before goes first.
-    await page
-      .getByRole('status')
-      .filter({ hasText: /^(Looking|Found|Fetching)/ })
-      .waitFor({ timeout: 10_000 })
-      .catch(() => undefined);
-    await status.waitFor({ timeout: 60_000 });
-    return status.innerText();
+    let said: string[] = [];
+    await until('an answer', async () => {
+      said = await page.evaluate(() => (globalThis as unknown as { said: string[] }).said);
+      return /^(?!Looking|Found|Fetching)./.test(said.at(-1) ?? '');
+    });
+    return said;
+  }
+
+  /** The last that the status says. */
+  async function answerTo(...question: Parameters<typeof ask>): Promise<string> {
+    return (await ask(...question)).at(-1) ?? '';
   }
 
   /** The chart once it has this number of points. */
@@ -125,7 +138,7 @@ describe('the example voltage-chart', function () {
     page = await browser.newPage({ viewport: { width: 1200, height: 1000 }, timezoneId: 'Asia/Tokyo' });
     await page.goto(`${nodeRed.url}/dashboard/voltage`);
     const before = archive.server.stats.requests;
-    const status = await ask(SHORT.plant, '', '20181001 000000', '20181002 000000');
+    const status = await answerTo(SHORT.plant, '', '20181001 000000', '20181002 000000');
     assert.equal(requestsIn(status), archive.server.stats.requests - before);
     assert.match(
       status,
@@ -148,7 +161,7 @@ describe('the example voltage-chart', function () {
   });
 
   it('draws the devices that are named', async () => {
-    const status = await ask(SHORT.plant, 'D10, D2', '20181001 000000', '20181002 000000');
+    const status = await answerTo(SHORT.plant, 'D10, D2', '20181001 000000', '20181002 000000');
     assert.match(status, /^80 spots, all drawn/);
     const { series } = await drawn(80);
     assert.deepEqual(
@@ -159,7 +172,16 @@ describe('the example voltage-chart', function () {
 
   it('thins a long time and keeps the lowest and the highest', async () => {
     const before = archive.server.stats.requests;
-    const status = await ask(LONG.plant, '', '20181001 000000', '20181004 000000');
+    const said = await ask(LONG.plant, '', '20181001 000000', '20181004 000000');
+    const status = said.at(-1) ?? '';
+    assert.ok(
+      said.some((text) =>
+        /^Fetching: 1 of 3 objects, 3,000 of 9,000 spots; [\d,]+ bytes in \d+ requests instead of [\d,]+ bytes\.$/.test(
+          text,
+        ),
+      ),
+      said.join('\n'),
+    );
     assert.equal(requestsIn(status), archive.server.stats.requests - before);
     const [, points = '', seconds = ''] =
       /^9,000 spots, drawn as ([\d,]+) points: .*in every ([\d,.]+) s, so no peak is lost\. 3 of 3 objects/.exec(
@@ -202,7 +224,7 @@ describe('the example voltage-chart', function () {
   });
 
   it('can be read in light and in dark', async () => {
-    await ask(SHORT.plant, '', '20181001 000000', '20181002 000000');
+    await answerTo(SHORT.plant, '', '20181001 000000', '20181002 000000');
     await drawn(120);
     await page.locator('.voltage-objects button').first().press('Enter');
     await page.getByText('Offset map of').waitFor();
@@ -230,13 +252,19 @@ describe('the example voltage-chart', function () {
   });
 
   it('says that there is nothing, and what is wrong with a question, and answers the next', async () => {
-    assert.match(await ask(SHORT.plant, 'D99', '20181001 000000', '20181002 000000'), /^Nothing found/);
+    assert.match(await answerTo(SHORT.plant, 'D99', '20181001 000000', '20181002 000000'), /^Nothing found/);
     assert.match(
-      await ask('plant-unknown', '', '20181001 000000', '20181002 000000'),
+      await answerTo('plant-unknown', '', '20181001 000000', '20181002 000000'),
       /^No answer: .*plant-unknown/,
     );
-    assert.match(await ask(SHORT.plant, '', 'yesterday', '20181002 000000'), /^No answer: from is no time/);
-    assert.match(await ask(SHORT.plant, 'D1', '20181001 000000', '20181002 000000'), /^40 spots, all drawn/);
+    assert.match(
+      await answerTo(SHORT.plant, '', 'yesterday', '20181002 000000'),
+      /^No answer: from is no time/,
+    );
+    assert.match(
+      await answerTo(SHORT.plant, 'D1', '20181001 000000', '20181002 000000'),
+      /^40 spots, all drawn/,
+    );
     assert.deepEqual(
       (await drawn(40)).series.map(({ name }) => name),
       ['D1'],
@@ -246,7 +274,7 @@ describe('the example voltage-chart', function () {
   it('says that the store is away', async () => {
     await archive.server.stop();
     assert.match(
-      await ask(SHORT.plant, '', '20181001 000000', '20181002 000000'),
+      await answerTo(SHORT.plant, '', '20181001 000000', '20181002 000000'),
       /^No answer: .*(connect|reach)/i,
     );
     assert.ok(nodeRed.running);
