@@ -235,7 +235,7 @@ export = function (RED: NodeAPI): void {
 
 /** @throws S3BatchError: it was not taken, and is not acknowledged */
 function take(backup: Backup, message: NodeMessage, commitNow: () => void): void {
-  const held = acknowledgements.size > 0 ? acknowledgements.get(message._msgid ?? '') : undefined;
+  const held = acknowledgements.get(message._msgid);
   try {
     const { topic, payload } = recordOf(backup, message);
     held?.waitsFor(commitNow);

@@ -65,7 +65,6 @@ export = function (RED: NodeAPI): void {
           window: between(1, MOST_MESSAGES, numberOf(config.window, 20)),
           sessionExpiry: between(0, LONGEST_EXPIRY, numberOf(config.sessionExpiry, 86_400)),
           timeLimit: Math.max(1, numberOf(config.timeLimit, 600)),
-          newMessageId: () => RED.util.generateId(),
         },
         eventsOf(this, config, isLocal(settings)),
       );
@@ -80,7 +79,7 @@ export = function (RED: NodeAPI): void {
     });
 
     this.on('input', (message: NodeMessage, _send: Send, done: Done) => {
-      if (message._msgid !== undefined) acknowledgements.dismiss(message._msgid);
+      acknowledgements.dismiss(message._msgid);
       done();
     });
 
@@ -153,7 +152,7 @@ export = function (RED: NodeAPI): void {
 function send(
   node: Node,
   packet: IPublishPacket,
-  messageId: string,
+  messageId: string | undefined,
   datatype: Datatype,
   isLocalBroker: boolean,
 ): void {

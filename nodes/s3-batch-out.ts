@@ -246,7 +246,7 @@ export = function (RED: NodeAPI): void {
     };
 
     const take = (message: NodeMessage, done: Done): void => {
-      const held = acknowledgements.size > 0 ? acknowledgements.get(message._msgid ?? '') : undefined;
+      const held = acknowledgements.get(message._msgid);
       try {
         const { topic, payload } = recordOf(message);
         const now = Date.now();

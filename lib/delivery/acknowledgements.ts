@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import type { HeldMessage } from './held-message';
 
 /** When a message is safe enough to be acknowledged. */
@@ -17,43 +19,81 @@ export interface HeldAcknowledgement {
   waitsFor(seal: () => void): void;
 }
 
+/** The messages of one connection, found by the ids that it gave them. */
+export interface HeldMessages {
+  readonly held: number;
+  find(messageId: string): HeldMessage | undefined;
+}
+
+/** Characters that the ids of a connection's messages have in common. */
+export const PREFIX_LENGTH = 8;
+
 /**
  * The messages of this process whose acknowledgements are held, by the id that they carry through a flow.
  *
  * Clones of a message keep its id, so several may take it. Each is a taker from its `get` on, and the message is safe
  * when every taker has released it: the safe reading of a wire that branches. One who comes after the others have
  * released still counts as long as the acknowledgement is not written; later, `get` answers undefined.
+ *
+ * An id tells the connection and the place in its queue, so that no index by id is kept for thousands of messages that
+ * live for milliseconds.
  */
 export class Acknowledgements {
-  readonly #held = new Map<string, HeldMessage>();
+  /** By what their ids begin with. */
+  readonly #connections = new Map<string, HeldMessages>();
+  /** By id, those whose connection is gone, and that nodes have in hand or have made safe. */
+  readonly #left = new Map<string, HeldMessage>();
 
+  /** Messages of open connections, and those that are left of others. */
   get size(): number {
-    return this.#held.size;
+    let size = this.#left.size;
+    for (const { held } of this.#connections.values()) size += held;
+    return size;
   }
 
   /** Makes the caller a taker of the message; undefined when no acknowledgement of it is held. */
-  get(messageId: string): HeldAcknowledgement | undefined {
-    return this.#held.get(messageId)?.take();
+  get(messageId: string | undefined): HeldAcknowledgement | undefined {
+    return this.#find(messageId)?.take();
   }
 
   /**
    * The flow says that nobody needs this message, or its refused copies. Acknowledges it, unless takers still have it:
    * then with their release. Answers false when no acknowledgement of it is held.
    */
-  dismiss(messageId: string): boolean {
-    const message = this.#held.get(messageId);
+  dismiss(messageId: string | undefined): boolean {
+    const message = this.#find(messageId);
     message?.dismiss();
     return message !== undefined;
   }
 
-  /** For the window that the message is in. */
-  add(message: HeldMessage): void {
-    this.#held.set(message.messageId, message);
+  /**
+   * The messages of a new connection are found from now on.
+   * @returns what their ids must begin with
+   */
+  open(messages: HeldMessages): string {
+    let prefix: string;
+    do prefix = randomBytes(PREFIX_LENGTH / 2).toString('hex');
+    while (this.#connections.has(prefix));
+    this.#connections.set(prefix, messages);
+    return prefix;
   }
 
-  /** Its acknowledgement is written, or void. */
-  remove(message: HeldMessage): void {
-    this.#held.delete(message.messageId);
+  /** The connection is gone: only those that nodes have in hand, or have made safe, are found any more. */
+  close(prefix: string, left: readonly HeldMessage[]): void {
+    this.#connections.delete(prefix);
+    for (const message of left) this.#left.set(message.messageId, message);
+  }
+
+  /** The acknowledgement of a message that was left is written, or void. */
+  forget(message: HeldMessage): void {
+    if (this.#left.size > 0) this.#left.delete(message.messageId);
+  }
+
+  #find(messageId: string | undefined): HeldMessage | undefined {
+    // Flows may have put anything in the place of the id.
+    if (typeof messageId !== 'string') return undefined;
+    const found = this.#connections.get(messageId.slice(0, PREFIX_LENGTH))?.find(messageId);
+    return found ?? this.#left.get(messageId);
   }
 }
 

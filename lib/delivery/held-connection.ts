@@ -7,7 +7,7 @@ import type { Acknowledgements, AcknowledgeWhen } from './acknowledgements';
 import { type Broker, openSocket } from './held-broker';
 import { type HeldMessage, identityOf } from './held-message';
 import type { HeldOver } from './held-over';
-import { PacketType, packetType } from './held-packets';
+import { PacketType, typeOf } from './held-packets';
 import { HeldStream } from './held-stream';
 import { HeldWindow } from './held-window';
 import { WindowSize } from './held-window-size';
@@ -22,7 +22,6 @@ export interface HeldConnectionSettings {
   sessionExpiry: number;
   acknowledgements: Acknowledgements;
   clock: Clock;
-  newMessageId: () => string;
   /** Packet ids of QoS 2 messages that are acknowledged and not yet let go by the broker; outlives a connection. */
   released: Set<number>;
   /** What the session's connections before left in the nodes' hands. */
@@ -32,7 +31,8 @@ export interface HeldConnectionSettings {
 export interface HeldConnectionEvents {
   /** The broker took the connection; messages of a session that it kept may have come before. */
   connected(isSessionKept: boolean): void;
-  message(packet: IPublishPacket, messageId: string): void;
+  /** @param messageId of a message whose acknowledgement is held */
+  message(packet: IPublishPacket, messageId: string | undefined): void;
   /** The broker sent a message again that nodes have in hand, or have made safe. */
   cameAgain(): void;
   /** The connection is gone, or never came about, for this reason if one is known. Told once. */
@@ -63,8 +63,8 @@ export class HeldConnection {
     this.window = new HeldWindow({
       acknowledgements: settings.acknowledgements,
       when: settings.when,
-      acknowledged: ({ packet, identity }: HeldMessage) => {
-        if (packet && packetType(packet) === PacketType.pubrec) released.add(identity.packetId);
+      acknowledged: ({ acknowledgement = 0, packetId }: HeldMessage) => {
+        if (typeOf(acknowledgement) === PacketType.pubrec) released.add(packetId);
       },
       write: (packets) => {
         this.size.acknowledged(clock.elapsed());
@@ -81,13 +81,14 @@ export class HeldConnection {
   open(): void {
     try {
       const client = new MqttClient((own) => {
-        this.#stream = new HeldStream(openSocket(own, this.settings.broker), (packetId, packet) =>
-          this.window.hold(packetId, packet),
+        this.#stream = new HeldStream(openSocket(own, this.settings.broker), (packetId, acknowledgement) =>
+          this.window.hold(packetId, acknowledgement),
         );
         return this.#stream;
       }, clientOptions(this.settings));
       this.#client = client;
-      client.on('packetsend', (packet) => {
+      // The first packet; see clientOptions.
+      client.once('packetsend', (packet) => {
         if (packet.cmd === 'connect' && packet.properties)
           packet.properties.receiveMaximum = this.settings.window;
       });
@@ -167,7 +168,7 @@ export class HeldConnection {
   /** MQTT.js gives QoS 2 messages away only after the second half of their handshake, which is what is held here. */
   #arrive(packet: IPublishPacket): void {
     const { qos, dup, messageId: packetId = 0 } = packet;
-    const { newMessageId, released, heldOver, clock, when } = this.settings;
+    const { released, heldOver, clock, when } = this.settings;
     if (this.#isClosed) return;
     if (qos > 0) {
       if (this.window.has(packetId)) return;
@@ -185,9 +186,9 @@ export class HeldConnection {
       this.events.cameAgain();
       return;
     }
-    const messageId = newMessageId();
+    let messageId: string | undefined;
     if (identity) {
-      this.window.arrive(messageId, identity, now);
+      messageId = this.window.arrive(identity, now);
       this.size.arrived(this.window.held, now);
     }
     this.events.message(packet, messageId);

@@ -2,6 +2,7 @@ import type { IPublishPacket } from 'mqtt';
 
 import { crc32c } from '../crc32c';
 import type { AcknowledgeWhen, HeldAcknowledgement } from './acknowledgements';
+import type { Acknowledgement } from './held-packets';
 
 /** What the broker calls a message in a session, and enough of its content to notice a broker that errs. */
 export interface Identity {
@@ -39,29 +40,39 @@ export interface HeldBy {
   forget(message: HeldMessage): void;
 }
 
-/** A message between its arrival and the writing of its acknowledgement. */
-export class HeldMessage {
-  /** The acknowledgement as the client wrote it; undefined until it has. */
-  packet: Buffer | undefined;
+/**
+ * A message between its arrival and the writing of its acknowledgement. Thousands are held at a time, and every object
+ * that lives as long as they do is copied by the garbage collector: so there is one for each, and no lists in it.
+ */
+export class HeldMessage implements Identity {
+  readonly packetId: number;
+  readonly qos: number;
+  readonly topic: string;
+  readonly length: number;
+  readonly checksum: number;
+  /** What the client wrote; undefined until it has. */
+  acknowledgement: Acknowledgement | undefined;
   #taken = false;
   #pending = 0;
   #refused = 0;
-  #seals: (() => void)[] | undefined;
-
+  /** The batches to seal: nearly always one. */
+  #seal: (() => void) | undefined;
+  #otherSeals: (() => void)[] | undefined;
   #window: HeldBy;
 
   /** @param arrived on the clock that never runs backwards, ms */
   constructor(
     readonly messageId: string,
-    readonly identity: Identity,
+    { packetId, qos, topic, length, checksum }: Identity,
     public arrived: number,
     window: HeldBy,
   ) {
+    this.packetId = packetId;
+    this.qos = qos;
+    this.topic = topic;
+    this.length = length;
+    this.checksum = checksum;
     this.#window = window;
-  }
-
-  get topic(): string {
-    return this.identity.topic;
   }
 
   /** When it is safe enough. */
@@ -83,8 +94,8 @@ export class HeldMessage {
   moveTo(window: HeldBy, now: number): void {
     this.#window = window;
     this.arrived = now;
-    this.packet = undefined;
-    if (this.#seals) window.waiting();
+    this.acknowledgement = undefined;
+    if (this.#seal) window.waiting();
   }
 
   /** Its acknowledgement is not going to be sent. */
@@ -111,16 +122,17 @@ export class HeldMessage {
   }
 
   wait(seal: () => void): void {
-    this.#seals ??= [];
-    this.#seals.push(seal);
+    if (this.#seal === undefined) this.#seal = seal;
+    else if (this.#seal !== seal) (this.#otherSeals ??= []).push(seal);
     this.#window.waiting();
   }
 
-  /** The batches to seal, each answered once. */
-  takeSeals(): readonly (() => void)[] {
-    const seals = this.#seals ?? [];
-    this.#seals = undefined;
-    return seals;
+  /** Adds the batches to seal, each of them once. */
+  takeSeals(into: Set<() => void>): void {
+    if (this.#seal) into.add(this.#seal);
+    for (const seal of this.#otherSeals ?? []) into.add(seal);
+    this.#seal = undefined;
+    this.#otherSeals = undefined;
   }
 }
 

@@ -17,8 +17,8 @@ export class HeldOver {
   /** The connection of these is gone. */
   keep(messages: Iterable<HeldMessage>): void {
     for (const message of messages) {
-      this.#byPacket.get(message.identity.packetId)?.forget();
-      this.#byPacket.set(message.identity.packetId, message);
+      this.#byPacket.get(message.packetId)?.forget();
+      this.#byPacket.set(message.packetId, message);
     }
   }
 
@@ -30,7 +30,7 @@ export class HeldOver {
     const message = this.#byPacket.get(identity.packetId);
     if (!message) return undefined;
     this.#byPacket.delete(identity.packetId);
-    if (isAgain && !message.isUnfinished && message.when === when && isSame(message.identity, identity))
+    if (isAgain && !message.isUnfinished && message.when === when && isSame(message, identity))
       return message;
     message.forget();
     return undefined;

@@ -22,13 +22,13 @@ export interface HeldSessionSettings {
   sessionExpiry: number;
   /** How long a message may be in nobody's hands before the broker is made to send it again, s. */
   timeLimit: number;
-  newMessageId: () => string;
   acknowledgements?: Acknowledgements;
   clock?: Clock;
 }
 
 export interface HeldSessionEvents {
-  message(packet: IPublishPacket, messageId: string): void;
+  /** @param messageId of a message whose acknowledgement is held: what it is released by */
+  message(packet: IPublishPacket, messageId: string | undefined): void;
   /** Connected or not, with another error or number of overdue messages. */
   changed(): void;
   /** Told when it is another one than the last. */
@@ -78,13 +78,13 @@ export class HeldSession {
     settings: HeldSessionSettings,
     private readonly events: HeldSessionEvents,
   ) {
-    const { broker, clientId, when, window, sessionExpiry, newMessageId } = settings;
+    const { broker, clientId, when, window, sessionExpiry } = settings;
     this.#settings = settings;
     this.#clock = settings.clock ?? systemClock;
     this.#again = settings.timeLimit;
     this.#claim = new SessionClaim(broker, clientId);
     this.#connectionSettings = {
-      ...{ broker, clientId, when, window, sessionExpiry, newMessageId },
+      ...{ broker, clientId, when, window, sessionExpiry },
       acknowledgements: settings.acknowledgements ?? acknowledgements,
       clock: this.#clock,
       released: new Set(),

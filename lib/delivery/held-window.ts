@@ -1,5 +1,11 @@
-import type { Acknowledgements, AcknowledgeWhen } from './acknowledgements';
+import {
+  type Acknowledgements,
+  type AcknowledgeWhen,
+  type HeldMessages,
+  PREFIX_LENGTH,
+} from './acknowledgements';
 import { HeldMessage, type HeldBy, type Identity } from './held-message';
+import { type Acknowledgement, AcknowledgementWriter } from './held-packets';
 
 export interface HeldWindowSettings {
   acknowledgements: Acknowledgements;
@@ -23,15 +29,21 @@ const COMPACT_AFTER = 1024;
  * The messages of one connection whose acknowledgements are not written yet, in the order of their arrival. MQTT wants
  * acknowledgements in this order (3.1.1: 4.6), so a message that is safe waits for those before it.
  */
-export class HeldWindow implements HeldBy {
+export class HeldWindow implements HeldBy, HeldMessages {
+  readonly #idPrefix: string;
   #queue: (HeldMessage | undefined)[] = [];
+  /** Messages that were in the queue before its present first place. */
+  #before = 0;
   #start = 0;
   readonly #byPacket = new Map<number, HeldMessage>();
+  readonly #writer = new AcknowledgementWriter();
   #flush: NodeJS.Immediate | undefined;
   #waiting = false;
   #isVoid = false;
 
-  constructor(private readonly settings: HeldWindowSettings) {}
+  constructor(private readonly settings: HeldWindowSettings) {
+    this.#idPrefix = settings.acknowledgements.open(this);
+  }
 
   get when(): AcknowledgeWhen {
     return this.settings.when;
@@ -46,10 +58,16 @@ export class HeldWindow implements HeldBy {
     return this.#byPacket.has(packetId);
   }
 
-  arrive(messageId: string, identity: Identity, now: number): void {
-    const message = new HeldMessage(messageId, identity, now, this);
-    this.#add(message);
-    this.settings.acknowledgements.add(message);
+  /** @returns the id that the message is to carry through the flow */
+  arrive(identity: Identity, now: number): string {
+    const messageId = `${this.#idPrefix}${this.#before + this.#queue.length}`;
+    this.#add(new HeldMessage(messageId, identity, now, this));
+    return messageId;
+  }
+
+  find(messageId: string): HeldMessage | undefined {
+    const message = this.#queue[numberIn(messageId) - this.#before];
+    return message?.messageId === messageId ? message : undefined;
   }
 
   /** A message of another connection arrived once more. */
@@ -59,10 +77,10 @@ export class HeldWindow implements HeldBy {
   }
 
   /** Takes an acknowledgement that the client wants to send; false when it belongs to no message here. */
-  hold(packetId: number, packet: Buffer): boolean {
+  hold(packetId: number, acknowledgement: Acknowledgement): boolean {
     const message = this.#byPacket.get(packetId);
     if (!message) return false;
-    message.packet = packet;
+    message.acknowledgement = acknowledgement;
     if (message.isSafe) this.changed();
     return true;
   }
@@ -83,19 +101,19 @@ export class HeldWindow implements HeldBy {
   flush(): void {
     clearImmediate(this.#flush);
     this.#flush = undefined;
-    const packets: Buffer[] = [];
     for (;;) {
       const message = this.#queue[this.#start];
-      if (message?.packet === undefined || !message.isSafe) break;
-      packets.push(message.packet);
+      if (message?.acknowledgement === undefined || !message.isSafe) break;
+      this.#writer.add(message.packetId, message.acknowledgement);
       this.#queue[this.#start++] = undefined;
-      this.#byPacket.delete(message.identity.packetId);
-      this.settings.acknowledgements.remove(message);
+      this.#byPacket.delete(message.packetId);
+      this.settings.acknowledgements.forget(message);
       this.settings.acknowledged?.(message);
     }
-    if (packets.length === 0) return;
+    const packets = this.#writer.take();
+    if (!packets) return;
     this.#compact();
-    this.settings.write(Buffer.concat(packets));
+    this.settings.write(packets);
   }
 
   /** Seals the batches that messages here wait for, each once. */
@@ -103,7 +121,7 @@ export class HeldWindow implements HeldBy {
     if (!this.#waiting) return;
     this.#waiting = false;
     const seals = new Set<() => void>();
-    for (const message of this.#messages()) for (const seal of message.takeSeals()) seals.add(seal);
+    for (const message of this.#messages()) message.takeSeals(seals);
     for (const seal of seals) seal();
   }
 
@@ -140,6 +158,7 @@ export class HeldWindow implements HeldBy {
       if (message.isUnfinished) this.forget(message);
       else left.push(message);
     }
+    this.settings.acknowledgements.close(this.#idPrefix, left);
     this.#queue = [];
     this.#start = 0;
     this.#byPacket.clear();
@@ -147,12 +166,12 @@ export class HeldWindow implements HeldBy {
   }
 
   forget(message: HeldMessage): void {
-    this.settings.acknowledgements.remove(message);
+    this.settings.acknowledgements.forget(message);
   }
 
   #add(message: HeldMessage): void {
     this.#queue.push(message);
-    this.#byPacket.set(message.identity.packetId, message);
+    this.#byPacket.set(message.packetId, message);
   }
 
   *#messages(): Generator<HeldMessage> {
@@ -167,6 +186,15 @@ export class HeldWindow implements HeldBy {
     else if (this.#start > COMPACT_AFTER && this.#start * 2 > this.#queue.length)
       this.#queue = this.#queue.slice(this.#start);
     else return;
+    this.#before += this.#start;
     this.#start = 0;
   }
+}
+
+/** The decimal number behind the prefix of an id; some other number where there is none. */
+function numberIn(messageId: string): number {
+  let number = 0;
+  for (let at = PREFIX_LENGTH; at < messageId.length; at++)
+    number = number * 10 + messageId.charCodeAt(at) - 0x30;
+  return number;
 }

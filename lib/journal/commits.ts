@@ -12,7 +12,11 @@ import type { Lock } from './lock';
 import type { Chunk, Pending } from './pending';
 import type { SegmentOutput } from './segment-output';
 
-/** When what is appended is synced to disk: after so many ms, or once so many records wait. */
+/**
+ * When what is appended is synced to disk: after so many ms, or once so many records wait. Sooner when somebody waits for
+ * it: after a quarter of the time, or once half as many records wait. A broker whose acknowledgements are held sends no
+ * more than its window before, and one half of that should come while the other is synced.
+ */
 export interface CommitLimits {
   /** 0: as soon as possible; groups then form by themselves while a sync is under way. */
   ms: number;
@@ -30,6 +34,8 @@ interface Waiting {
 export class Commits {
   error: S3BatchError | undefined;
   #timer: Timer | undefined;
+  /** The timer is one of those for what somebody waits for. */
+  #isHastened = false;
   #soon: NodeJS.Immediate | undefined;
   #retry: Timer | undefined;
   #work: Promise<void> | undefined;
@@ -80,7 +86,8 @@ export class Commits {
   }
 
   afterCommit(callback: () => void): void {
-    if (!this.pending.addCallback(callback)) this.#calls.add([callback]);
+    if (this.pending.addCallback(callback)) this.#hasten();
+    else this.#calls.add([callback]);
   }
 
   /** @throws JOURNAL_FAILED when it fails; it is tried again all the same */
@@ -117,6 +124,17 @@ export class Commits {
     await this.output.close();
   }
 
+  /** Somebody waits for what is pending. */
+  #hasten(): void {
+    if (this.#timer === undefined) return;
+    if (2 * (this.pending.records - this.#underWay) >= this.limits.records) this.#begin();
+    else if (!this.#isHastened) {
+      this.#isHastened = true;
+      this.clock.clearTimer(this.#timer);
+      this.#timer = this.clock.setTimer(() => this.#begin(), this.limits.ms / 4);
+    }
+  }
+
   #begin(): void {
     this.#clearTimers();
     this.#isDue = true;
@@ -127,6 +145,7 @@ export class Commits {
     for (const timer of [this.#timer, this.#retry]) if (timer) this.clock.clearTimer(timer);
     if (this.#soon) clearImmediate(this.#soon);
     this.#timer = undefined;
+    this.#isHastened = false;
     this.#retry = undefined;
     this.#soon = undefined;
   }

@@ -104,7 +104,7 @@ export class Lock {
       if (!(await this.fs.createExclusive(this.#path(this.#number), this.text))) continue;
       // Who looked long ago may have made a number that is not the next one any more. Each looks again after it has
       // made its own: of two, at least one sees the other's, and gives way.
-      const others = (await this.#locks()).filter(({ number }) => number !== this.#number);
+      const others = await this.#locks(this.#number);
       if (others.every((other) => stale.some((one) => isSame(one, other)))) {
         for (const { number } of others) await this.fs.remove(this.#path(number));
         return;
@@ -150,11 +150,11 @@ export class Lock {
     return join(this.folder, `lock.${number}`);
   }
 
-  /** The locks in the folder, by number. */
-  async #locks(): Promise<Found[]> {
+  /** The locks in the folder, by number, but for the one that is known to be ours. */
+  async #locks(own?: number): Promise<Found[]> {
     const numbers = (await this.fs.list(this.folder)).map((name) => Number(NAME.exec(name)?.[1] ?? 0));
     const found: Found[] = [];
-    for (const number of numbers.filter((one) => one > 0).sort((a, b) => a - b)) {
+    for (const number of numbers.filter((one) => one > 0 && one !== own).sort((a, b) => a - b)) {
       const file = await this.fs.readText(this.#path(number));
       if (file) found.push({ number, ...file });
     }

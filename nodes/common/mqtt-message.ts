@@ -50,11 +50,12 @@ export interface MqttMessage extends NodeMessage {
   _topic?: string;
 }
 
-/** The packet's message, with its bytes as the payload. */
-export function mqttMessage(packet: IPublishPacket, messageId: string): MqttMessage {
+/** The packet's message, with its bytes as the payload; Node-RED gives it an id where it has none. */
+export function mqttMessage(packet: IPublishPacket, messageId: string | undefined): MqttMessage {
   const { topic, qos, retain, dup, properties } = packet;
   const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-  const message: MqttMessage = { _msgid: messageId, topic, payload, qos, retain, dup };
+  const message: MqttMessage = { topic, payload, qos, retain, dup };
+  if (messageId !== undefined) message._msgid = messageId;
   if (properties) Object.assign(message, propertiesOf(properties));
   return message;
 }

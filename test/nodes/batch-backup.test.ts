@@ -301,10 +301,12 @@ describe('batch-backup', () => {
       },
     });
     const flow = await load();
+    const messageIds: string[] = [];
     const give = (id: number, given: object): Promise<Error | undefined> => {
-      window.arrive(`test-${id}`, { packetId: id, qos: 1, topic: 'topic', length: 0, checksum: 0 }, 0);
-      window.hold(id, Buffer.from([0x40, 2, 0, id]));
-      return flow.send('backup', given);
+      const _msgid = window.arrive({ packetId: id, qos: 1, topic: 'topic', length: 0, checksum: 0 }, 0);
+      messageIds.push(_msgid);
+      window.hold(id, 0x40);
+      return flow.send('backup', { ...given, _msgid });
     };
     await give(1, message(1));
     await give(2, announcement('b1', 1));
@@ -315,7 +317,7 @@ describe('batch-backup', () => {
     });
     assert.deepEqual(written, [1, 2]);
     assert.equal(acknowledgements.size, 1);
-    acknowledgements.dismiss('test-3');
+    acknowledgements.dismiss(messageIds[2]);
     window.flush();
     assert.equal(acknowledgements.size, 0);
   });

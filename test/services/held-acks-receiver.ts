@@ -14,8 +14,6 @@ export interface Received {
   dup: boolean;
 }
 
-let lastId = 0;
-
 /** A session that keeps what arrives; payloads are numbers. */
 export class Receiver {
   readonly received: Received[] = [];
@@ -38,11 +36,10 @@ export class Receiver {
         window: 1000,
         sessionExpiry: 3600,
         timeLimit: 600,
-        newMessageId: () => `held-${++lastId}`,
         ...settings,
       },
       {
-        message: ({ payload, dup }, messageId) => {
+        message: ({ payload, dup }, messageId = '') => {
           const received = { messageId, number: Number(payload.toString()), dup };
           this.received.push(received);
           this.onMessage(received);

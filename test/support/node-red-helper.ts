@@ -212,9 +212,9 @@ export class FlowRunner {
     return this.completionsOf(sent)[0]?.error;
   }
 
-  /** Hands a message to a node, and answers it as it was handed over. */
+  /** Hands a message to a node, with an id where it has none, and answers it as it was handed over. */
   give(id: string, message: object): NodeMessage {
-    const sent = { ...message, _msgid: `test-${++this.#sent}` };
+    const sent = { _msgid: `test-${++this.#sent}`, ...message };
     this.node(id).receive(sent);
     return sent;
   }

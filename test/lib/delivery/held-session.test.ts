@@ -18,7 +18,7 @@ describe('a session with held acknowledgements', () => {
   let acknowledgements: Acknowledgements;
   let clientId: string;
   const sessions: HeldSession[] = [];
-  let messages: { messageId: string; packetId: number; dup: boolean }[];
+  let messages: { messageId: string | undefined; packetId: number; dup: boolean }[];
   let told: string[];
 
   beforeEach(async () => {
@@ -36,12 +36,10 @@ describe('a session with held acknowledgements', () => {
   });
 
   function open(settings: Partial<HeldSessionSettings> = {}, protocolVersion: 4 | 5 = 4): HeldSession {
-    let last = 0;
     const session = new HeldSession(
       {
         broker: brokerOf(broker.url, { protocolVersion }),
         ...{ clientId, topic: 'a', qos: 1, when: 'stored', window: 20, sessionExpiry: 3600, timeLimit: 600 },
-        newMessageId: () => `${clientId}-${++last}`,
         ...{ acknowledgements, clock },
         ...settings,
       },
