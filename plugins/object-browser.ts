@@ -14,7 +14,7 @@ import {
   seriesOf,
 } from '../lib/browse';
 import { isBucketName, type Layout } from '../lib/layout';
-import { attributeCacheOf, headObject, type Query } from '../lib/query';
+import { ALL_BUCKETS, attributeCacheOf, headObject, type Query } from '../lib/query';
 import { bucketsOf } from '../lib/query/query';
 import { checkQuery } from '../nodes/common/query-input';
 import { browseRoute, type Question } from './object-browser/route';
@@ -57,12 +57,14 @@ function fixedBuckets({ settings }: Layout): string[] {
   return settings.buckets.map(({ bucket }) => bucket).filter(isBucketName);
 }
 
-/** Where an offset-index would look: its buckets, and its times, ms since 1970. Nothing is asked of the store. */
-async function places({ layout, optional }: Question): Promise<object> {
+/** Where an offset-index would look: its buckets, and its times, ms since 1970. The store is asked for all buckets only. */
+async function places({ store, layout, optional, signal }: Question): Promise<object> {
   const levels = parsed(optional('levels') ?? '{}');
   const given = { bucket: optional('bucket'), from: optional('from'), to: optional('to'), levels };
   const query = checkQuery(given, layout);
-  return Promise.resolve({ buckets: bucketsAsked(query, layout), from: query.from, to: query.to });
+  const buckets =
+    query.bucket === ALL_BUCKETS ? await store.buckets({ signal }) : bucketsAsked(query, layout);
+  return { buckets, from: query.from, to: query.to };
 }
 
 function parsed(json: string): unknown {

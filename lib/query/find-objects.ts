@@ -1,3 +1,4 @@
+import { S3BatchError } from '../errors';
 import type { Layout } from '../layout';
 import type { ObjectStore } from '../store/object-store';
 import type { AttributeCache, NamedObject } from './attribute-cache';
@@ -6,7 +7,7 @@ import { mapInOrder } from './in-order';
 import { listNames } from './list-names';
 import { matchBlocks, type MatchedBlock, type ObjectMatch } from './match';
 import { attempt, type QueryProgress } from './progress';
-import { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
+import { ALL_BUCKETS, EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 import { headObject, type HeadedObject, readIndex } from './read-index';
 
 export interface FindOptions {
@@ -79,6 +80,11 @@ export async function findObject(
   progress: QueryProgress,
   options: FindOptions = {},
 ): Promise<ObjectMatch> {
+  if (bucket === ALL_BUCKETS)
+    throw new S3BatchError(
+      'QUERY_INVALID',
+      `one object is in one bucket: name it in the place of ${ALL_BUCKETS}`,
+    );
   const wanted = { ...query };
   delete wanted.bucket;
   const filter = Object.keys(wanted).length > 0 ? filterOf(wanted, layout) : EVERYTHING;

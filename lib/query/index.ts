@@ -11,7 +11,7 @@ export {
 export { findObject, findObjects, type FindOptions, matchObject } from './find-objects';
 export { type Entry, type MatchedBlock, type ObjectMatch } from './match';
 export { noProgress, type QueryProgress } from './progress';
-export { EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
+export { ALL_BUCKETS, EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 export { DEFAULT_MERGE, type MergeLimits } from './ranges';
 export { headObject, type HeadedObject, readIndex } from './read-index';
 export { counted, noTraffic, requestsOf, type Traffic } from './traffic';

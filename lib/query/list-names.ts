@@ -2,8 +2,8 @@ import { type Layout, MAX_TIME, type NamePrefix, type ParsedName, type TimeSpan 
 import { SIDECAR_SUFFIX } from '../object';
 import type { ListedObject, ObjectStore } from '../store/object-store';
 import type { NamedObject } from './attribute-cache';
-import type { QueryProgress } from './progress';
-import { bucketsOf, type Query, timeRangeOf, valueCombinations } from './query';
+import { concernsOneBucket, type QueryProgress, tellFailure } from './progress';
+import { ALL_BUCKETS, bucketsOf, type Query, timeRangeOf, valueCombinations } from './query';
 import { turnEvery } from './turns';
 
 /** Names read in one turn of the event loop. */
@@ -17,7 +17,10 @@ interface Listing {
   values: Record<string, string>[];
 }
 
-/** Lists by name prefix, partition by partition, and no further than objects can begin before the range's end. */
+/**
+ * Lists by name prefix, partition by partition, and no further than objects can begin before the range's end. Of all
+ * buckets, those that cannot be listed are told in the progress.
+ */
 export async function* listNames(
   store: ObjectStore,
   layout: Layout,
@@ -30,7 +33,8 @@ export async function* listNames(
   const { from, to } = range ?? { from: 0, to: MAX_TIME };
   const turn = turnEvery(NAMES_A_TURN);
   const listings = await listingsOf(layout, query, range);
-  for (const bucket of bucketsOf(query, layout)) {
+
+  async function* namesIn(bucket: string): AsyncGenerator<NamedObject> {
     for (const { prefix: where, values } of listings) {
       for await (const objects of pagesOf(store, bucket, where, signal)) {
         for (const object of objects) {
@@ -46,6 +50,25 @@ export async function* listNames(
       }
     }
   }
+
+  for (const bucket of await bucketsToSearch(store, layout, query, signal)) {
+    try {
+      yield* namesIn(bucket);
+    } catch (error) {
+      if (query.bucket !== ALL_BUCKETS || !concernsOneBucket(error)) throw error;
+      tellFailure(progress, { bucket, key: '' }, error);
+    }
+  }
+}
+
+/** The buckets that can hold matching records. @throws QUERY_INVALID, or what the store says when it is to list them */
+export async function bucketsToSearch(
+  store: ObjectStore,
+  layout: Layout,
+  query: Query,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  return query.bucket === ALL_BUCKETS ? store.buckets(signal ? { signal } : {}) : bucketsOf(query, layout);
 }
 
 async function* pagesOf(

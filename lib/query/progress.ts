@@ -21,7 +21,7 @@ export interface QueryProgress {
   candidates: number;
   /** Records that were left out. */
   duplicates: number;
-  /** Objects that could not be read. */
+  /** Objects that could not be read; buckets that could not be listed, with an empty key. */
   failed: { bucket: string; key: string; code: string; message: string }[];
 }
 
@@ -57,17 +57,33 @@ export function concernsOneObject(error: unknown): error is S3BatchError {
   return error instanceof S3BatchError && OF_ONE_OBJECT.has(error.code);
 }
 
+/** Failures of one bucket, which do not end a query over all of them: others may have buckets of this store, too. */
+const OF_ONE_BUCKET: ReadonlySet<string> = new Set(['ACCESS_DENIED', 'BUCKET_MISSING', 'STORE_REFUSED']);
+
+/** Whether an error is about one bucket only, so that the others can still be listed. */
+export function concernsOneBucket(error: unknown): error is S3BatchError {
+  return error instanceof S3BatchError && OF_ONE_BUCKET.has(error.code);
+}
+
+export function tellFailure(
+  progress: QueryProgress,
+  { bucket, key }: { bucket: string; key: string },
+  { code, message }: S3BatchError,
+): void {
+  progress.failed.push({ bucket, key, code, message });
+}
+
 /** Does what concerns one object. A failure of this object alone is told in the progress; then there is no result. */
 export async function attempt<T>(
   progress: QueryProgress,
-  { bucket, key }: { bucket: string; key: string },
+  object: { bucket: string; key: string },
   work: () => Promise<T>,
 ): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
     if (!concernsOneObject(error)) throw error;
-    progress.failed.push({ bucket, key, code: error.code, message: error.message });
+    tellFailure(progress, object, error);
     return undefined;
   }
 }

@@ -5,9 +5,12 @@ import { checkQuery } from './check-query';
 import type { RecordFilter } from './match';
 import type { PageChoice } from './read-index';
 
+/** In the place of a bucket's name, which has no such character: every bucket that the credentials may list. */
+export const ALL_BUCKETS = '*';
+
 /** What someone asks of an archive; what is absent does not matter. */
 export interface Query {
-  /** The bucket; else the layout tells it from the levels. */
+  /** The bucket, or {@link ALL_BUCKETS}; else the layout tells it from the levels. */
   bucket?: string;
   /** Levels of the topic and their value, or the values of which one will do: `{'PLANT-ID': 'PLANT-7'}`. */
   levels?: Record<string, string | readonly string[]>;

@@ -280,6 +280,18 @@ describe('offset-index', () => {
         { query: { levels: { 'DEVICE-ID': 'D2' } } },
         () => plantA().filter(({ device }) => device === 'D2'),
       ],
+      [
+        'every bucket',
+        { bucket: '*', bucketType: 'str', levels: [level('D1', 'str', 'DEVICE-ID')] },
+        {},
+        () => all().filter(({ device }) => device === 'D1'),
+      ],
+      [
+        'every bucket, and a level',
+        {},
+        { query: { bucket: '*', levels: { 'PLANT-ID': 'plant-b' } } },
+        () => all().filter(({ plant }) => plant === 'plant-b'),
+      ],
       ['nothing that is there', { levels: [level('plant-a')] }, { from: '2020-01-01T00:00:00Z' }, () => []],
     ];
     for (const [what, settings, message, expected] of cases) {
@@ -505,6 +517,7 @@ describe('offset-index', () => {
       ['an invalid date', { bucket: 'plant-a', to: new Date(NaN) }, /to is no time/],
       ['a time that is an object', { bucket: 'plant-a', to: { year: 2018 } }, /to is no time/],
       ['a range that ends before it begins', { bucket: 'plant-a', from: 2, to: 1 }, /ends before it begins/],
+      ['one object in every bucket', { bucket: '*', key: 'x' }, /one object is in one bucket/],
       ['nothing at all', {}, /does not tell the bucket, which depends on PLANT-ID/],
     ];
     for (const [what, message, text] of cases) {

@@ -175,7 +175,7 @@ describe('the object browser', () => {
     assert.equal(days.folders.length, 2);
   });
 
-  it('tells where an offset-index would look, and asks the store nothing', async () => {
+  it('tells where an offset-index would look, and asks the store for no more than its buckets', async () => {
     const places = (parameters: Record<string, string>): Promise<Answer & { buckets: string[] }> =>
       ask(runner.current, 'places', parameters);
     const given = await places({ bucket: 'plant-b', from: '2018-10-01T17:00:00Z' });
@@ -190,6 +190,9 @@ describe('the object browser', () => {
       to: Date.UTC(2018, 9, 2, 17),
       asked: { requests: 0, bytes: 0 },
     });
+    const every = await places({ layout: 'layout', bucket: '*' });
+    assert.ok(every.buckets.includes('plant-a') && every.buckets.includes('plant-b'));
+    assert.equal(every.asked.requests, 1);
     for (const wrong of [
       {},
       { bucket: 'b', from: 'noon' },
