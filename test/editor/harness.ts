@@ -48,6 +48,8 @@ interface EditorApi {
     eachConfig(visit: (node: EditorNode) => void): void;
     getType(type: string): TypeDefinition | undefined;
     getNodeHelp(type: string): string | undefined;
+    clear(): void;
+    dirty(is: boolean): void;
   };
 }
 
@@ -168,6 +170,15 @@ export class Editor {
     if (await question.isVisible()) throw new Error(`the editor asks: ${await question.innerText()}`);
     await this.page.locator(BUSY).first().waitFor({ state: 'hidden' });
     await this.#nodeRed.waitForLog(/Started (?:modified )?(?:flows|nodes)/, { from });
+  }
+
+  /** Deletes all flows; what is deployed next takes their place. */
+  async clear(): Promise<void> {
+    await this.page.evaluate(() => {
+      const { nodes } = (globalThis as unknown as { RED: EditorApi }).RED;
+      nodes.clear();
+      nodes.dirty(true);
+    });
   }
 
   /** Opens the dialogue of a node or config node. Answers its form once it is in place. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { mainJob } from '../matrix/flow';
 import { startNodeRed, type NodeRedProcess } from '../support/node-red-process';
-import { Editor, type EditorNode, launchBrowser, untranslated } from './harness';
+import { Editor, launchBrowser, untranslated } from './harness';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
 const { name: PACKAGE, 'node-red': registered } = JSON.parse(
@@ -13,14 +13,6 @@ const { name: PACKAGE, 'node-red': registered } = JSON.parse(
 const TYPES = Object.keys(registered.nodes);
 const CONFIG_TYPES = ['s3-connection', 'archive-layout'];
 const CATEGORY = 's3 batch';
-
-/** Its nodes of the Dashboard are unknown here; voltage-chart.test.ts imports it where they are known. */
-const NEEDS_DASHBOARD = 'voltage-chart';
-/** Names of the other flows in the Import menu; there is one at least for every type. */
-const EXAMPLES = readdirSync(path.join(REPOSITORY, 'examples'))
-  .filter((name) => name.endsWith('.json'))
-  .map((name) => path.basename(name, '.json'))
-  .filter((name) => name !== NEEDS_DASHBOARD);
 
 /** A flow that can be deployed; nobody listens at its endpoint. */
 const FLOW = mainJob({
@@ -91,21 +83,11 @@ describe('the editor', () => {
     await editor.screenshot('deployed');
   });
 
-  for (const name of EXAMPLES) {
-    it(`imports the example ${name}`, async () => {
-      const imported = await editor.importExample(PACKAGE, name);
-      await editor.screenshot(`example-${name}`);
-      const example = JSON.parse(
-        readFileSync(path.join(REPOSITORY, 'examples', `${name}.json`), 'utf8'),
-      ) as EditorNode[];
-      const typesOf = (nodes: readonly EditorNode[]): string[] =>
-        nodes
-          .map(({ type }) => type)
-          .filter((type) => type !== 'tab')
-          .sort();
-      assert.deepEqual(typesOf(imported), typesOf(example));
-    });
-  }
+  it('imports examples, so that there is a node of every type', async () => {
+    for (const name of ['converter-and-backup', 'held-acknowledgements'])
+      await editor.importExample(PACKAGE, name);
+    for (const type of TYPES) await idOf(type);
+  });
 
   for (const type of TYPES) {
     it(`opens the dialogue of ${type}, translated and with help`, async () => {

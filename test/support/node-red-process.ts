@@ -164,6 +164,13 @@ export class NodeRedProcess {
     await this.#request('POST', '/nodes', form);
   }
 
+  /** Installs a package from the registry as the palette does. */
+  async install(module: string, version: string): Promise<void> {
+    await this.#request('POST', '/nodes', JSON.stringify({ module, version }), {
+      'Content-Type': 'application/json',
+    });
+  }
+
   /** Removes an installed package as the palette does; fails when flows use it. */
   async uninstall(module: string): Promise<void> {
     await this.#request('DELETE', `/nodes/${module}`);
