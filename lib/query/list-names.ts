@@ -62,7 +62,7 @@ export async function* listNames(
 }
 
 /** The buckets that can hold matching records. @throws QUERY_INVALID, or what the store says when it is to list them */
-export async function bucketsToSearch(
+async function bucketsToSearch(
   store: ObjectStore,
   layout: Layout,
   query: Query,
