@@ -116,13 +116,13 @@ export = function (RED: NodeAPI): void {
 
   function BatchBackupNode(this: Node, stored: Config): void {
     RED.nodes.createNode(this, stored);
-    const config = readSettings(this, 'batch-backup', stored);
+    const config = readSettings(RED, this, 'batch-backup', stored);
     if (!config) return;
     let slot: Slot;
     try {
       slot = slotFor(this.id, settingsOf(RED, config));
     } catch (error) {
-      refuseEverything(this, asError(error));
+      refuseEverything(RED, this, asError(error));
       return;
     }
     const { writer: backup } = slot;

@@ -1,12 +1,12 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 
-import type { StoredObject } from '../lib/batch';
 import { S3BatchError } from '../lib/errors';
 import { safeDone } from './common/done';
 import { errorStatus } from './common/error-status';
 import { evaluate, type TypedValue } from './common/evaluate';
 import { readSettings } from './common/refuse';
 import { storedPayload } from './common/stored-payload';
+import { textsOf } from './common/texts';
 import { asError, type Done, type BatchOutNode, type Send } from './common/types';
 
 interface Config extends NodeDef {
@@ -18,17 +18,20 @@ interface Config extends NodeDef {
 export = function (RED: NodeAPI): void {
   function BatchFlushNode(this: Node, stored: Config): void {
     RED.nodes.createNode(this, stored);
-    const config = readSettings(this, 'batch-flush', stored);
+    const config = readSettings(RED, this, 'batch-flush', stored);
     if (!config) return;
+    const text = textsOf(RED, 'batch-flush');
     const destination: TypedValue = { value: config.destination, type: config.destinationType };
 
     const flush = async (message: NodeMessage, send: Send): Promise<void> => {
       const target = RED.nodes.getNode(config.target) as BatchOutNode | null;
-      if (typeof target?.flush !== 'function') throw new Error(RED._('batch-flush.error.noTarget'));
+      if (typeof target?.flush !== 'function') throw new Error(text('error.noTarget'));
       const wanted = destinationOf(await evaluate(RED, this, destination, message));
-      this.status({ fill: 'blue', shape: 'dot', text: RED._('batch-flush.status.flushing') });
+      this.status({ fill: 'blue', shape: 'dot', text: text('status.flushing') });
       const stored = await target.flush(wanted);
-      this.status({ fill: 'green', shape: 'dot', text: RED._('batch-flush.status.flushed', totals(stored)) });
+      const objects = text('amount.object', { count: stored.length });
+      const records = text('amount.record', { count: stored.reduce((sum, object) => sum + object.count, 0) });
+      this.status({ fill: 'green', shape: 'dot', text: text('status.flushed', { objects, records }) });
       send({ ...message, payload: stored.map(storedPayload) });
     };
 
@@ -39,7 +42,7 @@ export = function (RED: NodeAPI): void {
           done();
         },
         (error: unknown) => {
-          this.status(errorStatus(asError(error)));
+          this.status(errorStatus(RED, asError(error)));
           done(asError(error));
         },
       );
@@ -69,11 +72,4 @@ function destinationOf(value: unknown): string | undefined {
   if (typeof value !== 'string')
     throw new S3BatchError('QUERY_INVALID', 'the destination must be text: a bucket, or bucket/prefix');
   return value.trim() === '' ? undefined : value.trim();
-}
-
-function totals(stored: readonly StoredObject[]): Record<string, string> {
-  return {
-    objects: String(stored.length),
-    records: stored.reduce((sum, object) => sum + object.count, 0).toLocaleString('en'),
-  };
 }

@@ -8,9 +8,11 @@ import { HeldSession, type HeldSessionEvents } from '../lib/delivery/held-sessio
 import { S3BatchError } from '../lib/errors';
 import { TopicFilter } from '../lib/layout';
 import { AckStatus } from './common/ack-status';
+import { errorStatus } from './common/error-status';
 import { DeployWatch } from './common/deploy-watch';
 import { type Datatype, mqttMessage, payloadAs } from './common/mqtt-message';
 import { readSettings } from './common/refuse';
+import { textsOf } from './common/texts';
 import { ageText, asError, type Done, numberOf, type Send } from './common/types';
 
 interface Config extends NodeDef {
@@ -45,11 +47,12 @@ const END_TIMEOUT = 5000;
 const SHARE = '$share/';
 
 export = function (RED: NodeAPI): void {
+  const text = textsOf(RED, 'mqtt-ack-in.error');
   const deploys = new DeployWatch(RED);
 
   function MqttAckInNode(this: Node, stored: Config): void {
     RED.nodes.createNode(this, stored);
-    const config = readSettings(this, 'mqtt-ack-in', stored);
+    const config = readSettings(RED, this, 'mqtt-ack-in', stored);
     if (!config) return;
     const clientId = config.clientId.trim() || `s3-batch-${this.id}`;
     let broker: Broker;
@@ -69,7 +72,7 @@ export = function (RED: NodeAPI): void {
         eventsOf(this, config, isLocal(settings)),
       );
     } catch (error) {
-      this.status({ fill: 'red', shape: 'ring', text: asError(error).message });
+      this.status(errorStatus(RED, asError(error)));
       this.error(asError(error).message);
       return;
     }
@@ -113,10 +116,6 @@ export = function (RED: NodeAPI): void {
         },
       };
     }
-  }
-
-  function text(key: 'sentAgain' | 'waiting' | 'notEnded', values: Record<string, unknown>): string {
-    return RED._(`mqtt-ack-in.error.${key}`, values as Record<string, string>);
   }
 
   /** How long nodes are given to release what they have, ms. */

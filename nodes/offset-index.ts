@@ -21,6 +21,7 @@ import { evaluate } from './common/evaluate';
 import { FlowPace } from './common/flow-pace';
 import { checkQuery, mergeLevels, objectNameOf, type QueryInput, queryOf } from './common/query-input';
 import { readSettings } from './common/refuse';
+import { textsOf } from './common/texts';
 import { asError, type Done, layoutOf, type Send, storeOf } from './common/types';
 
 interface Config extends NodeDef {
@@ -68,13 +69,14 @@ const PROGRESS_EVERY = 500;
 export = function (RED: NodeAPI): void {
   function OffsetIndexNode(this: Node, stored: Config): void {
     RED.nodes.createNode(this, stored);
-    const config = readSettings(this, 'offset-index', stored);
+    const config = readSettings(RED, this, 'offset-index', stored);
     if (!config) return;
     const closing = new AbortController();
 
+    const text = textsOf(RED, 'offset-index');
     /** A number of things in words: `1 object`, `1,250 objects`. */
-    const amount = (count: number, one: string, many: string): string =>
-      RED._(`offset-index.amount.${count === 1 ? one : many}`, { number: count.toLocaleString('en') });
+    const amount = (count: number, thing: 'object' | 'record' | 'request' | 'duplicate'): string =>
+      text(`amount.${thing}`, { count });
 
     /** What dialogue and message ask; `msg.query` wins. */
     const inputOf = async (message: NodeMessage): Promise<QueryInput> => {
@@ -108,9 +110,9 @@ export = function (RED: NodeAPI): void {
         this.status({
           fill: 'blue',
           shape: 'dot',
-          text: RED._('offset-index.status.progress', {
-            objects: amount(progress.listed, 'object', 'objects'),
-            requests: amount(requestsOf(traffic), 'request', 'requests'),
+          text: text('status.progress', {
+            objects: amount(progress.listed, 'object'),
+            requests: amount(requestsOf(traffic), 'request'),
           }),
         });
       }, PROGRESS_EVERY);
@@ -130,16 +132,15 @@ export = function (RED: NodeAPI): void {
       } finally {
         clearInterval(show);
       }
-      if (progress.failed.length > 0)
-        this.warn({ message: RED._('offset-index.error.failed'), failed: progress.failed });
+      if (progress.failed.length > 0) this.warn({ message: text('error.failed'), failed: progress.failed });
       this.status({
         fill: progress.failed.length > 0 ? 'yellow' : 'green',
         shape: 'dot',
-        text: RED._(`offset-index.status.${progress.duplicates > 0 ? 'foundOnce' : 'found'}`, {
-          matching: progress.matching.toLocaleString('en'),
-          objects: amount(progress.listed, 'object', 'objects'),
-          records: amount(progress.records, 'record', 'records'),
-          duplicates: amount(progress.duplicates, 'duplicate', 'duplicates'),
+        text: text(progress.duplicates > 0 ? 'status.foundOnce' : 'status.found', {
+          matching: progress.matching,
+          objects: amount(progress.listed, 'object'),
+          records: amount(progress.records, 'record'),
+          duplicates: amount(progress.duplicates, 'duplicate'),
         }),
       });
     };
@@ -211,7 +212,7 @@ export = function (RED: NodeAPI): void {
         },
         (error: unknown) => {
           // The status is by now that of the node's successor.
-          if (!closing.signal.aborted) this.status(errorStatus(asError(error)));
+          if (!closing.signal.aborted) this.status(errorStatus(RED, asError(error)));
           done(asError(error));
         },
       );

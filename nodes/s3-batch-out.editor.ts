@@ -41,10 +41,12 @@ function prepareCompletion(node: BatchOut): void {
     const cost =
       limit === 0
         ? node._('s3-batch-out.hint.storedUncounted')
-        : node._('s3-batch-out.hint.storedCount', { count: limit > 0 ? limit.toLocaleString('en') : '…' });
+        : node._('s3-batch-out.hint.storedCount', { count: limit });
     const isKept = completion.val() === 'batched' && isOn;
     const text = node._(`s3-batch-out.hint.${isKept ? 'batchedKept' : String(completion.val())}`);
-    $('#s3-batch-out-completion-hint').text(completion.val() === 'stored' ? `${text} ${cost}` : text);
+    $('#s3-batch-out-completion-hint').text(
+      completion.val() === 'stored' && limit >= 0 ? `${text} ${cost}` : text,
+    );
   };
   journal.add(completion).on('change', follow);
   count.on('input', follow);

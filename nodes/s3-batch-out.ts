@@ -137,7 +137,7 @@ export = function (RED: NodeAPI): void {
 
   function S3BatchOutNode(this: BatchOutNode, stored: Config): void {
     RED.nodes.createNode(this, stored);
-    const config = readSettings(this, 's3-batch-out', stored);
+    const config = readSettings(RED, this, 's3-batch-out', stored);
     if (!config) return;
     let slot: Slot;
     let settings: BatchWriterSettings;
@@ -147,7 +147,7 @@ export = function (RED: NodeAPI): void {
       settings = settingsOf(RED, config);
       slot = slotFor(this.id, settings);
     } catch (error) {
-      refuseEverything(this, asError(error));
+      refuseEverything(RED, this, asError(error));
       return;
     }
     const { writer } = slot;

@@ -24,6 +24,7 @@ import { evaluate } from './common/evaluate';
 import { type PayloadType, recordMembers } from './common/record-message';
 import { namedObject, type ReadInput, readInputOf } from './common/read-input';
 import { readSettings } from './common/refuse';
+import { textsOf } from './common/texts';
 import { asError, bytesText, type Done, numberOf, type Send, storeOf } from './common/types';
 
 interface Config extends NodeDef {
@@ -60,7 +61,7 @@ interface Emitter {
 export = function (RED: NodeAPI): void {
   function S3RangeInNode(this: Node, stored: Config): void {
     RED.nodes.createNode(this, stored);
-    const config = readSettings(this, 's3-range-in', stored);
+    const config = readSettings(RED, this, 's3-range-in', stored);
     if (!config) return;
     const closing = new AbortController();
     const { signal } = closing;
@@ -95,12 +96,12 @@ export = function (RED: NodeAPI): void {
       let count = 0;
       const show = setInterval(() => {
         const values = {
-          records: text(count + progress.duplicates),
-          total: text(total),
+          records: count + progress.duplicates,
+          total,
           bytes: bytesText(traffic.bytes),
         };
         const state = emit.isWaiting() ? 'waiting' : 'reading';
-        this.status({ fill: 'blue', shape: 'dot', text: RED._(`s3-range-in.status.${state}`, values) });
+        this.status({ fill: 'blue', shape: 'dot', text: text(`status.${state}`, values) });
       }, PROGRESS_EVERY);
       try {
         const merge = { ...DEFAULT_MERGE, gap: numberOf(config.gap, 1024) * 1024 };
@@ -121,17 +122,18 @@ export = function (RED: NodeAPI): void {
       }
       const done = progress.duplicates > 0 ? 'doneOnce' : 'done';
       const values = {
-        records: amount(count, 'record', 'records'),
-        duplicates: amount(progress.duplicates, 'duplicate', 'duplicates'),
+        records: amount(count, 'record'),
+        duplicates: amount(progress.duplicates, 'duplicate'),
         bytes: bytesText(traffic.bytes),
-        requests: amount(requestsOf(traffic), 'request', 'requests'),
+        requests: amount(requestsOf(traffic), 'request'),
       };
-      this.status({ fill: 'green', shape: 'dot', text: RED._(`s3-range-in.status.${done}`, values) });
+      this.status({ fill: 'green', shape: 'dot', text: text(`status.${done}`, values) });
     };
 
+    const text = textsOf(RED, 's3-range-in');
     /** A number of things in words: `1 request`, `1,250 requests`. */
-    const amount = (count: number, one: string, many: string): string =>
-      RED._(`s3-range-in.amount.${count === 1 ? one : many}`, { number: text(count) });
+    const amount = (count: number, thing: 'record' | 'request' | 'duplicate'): string =>
+      text(`amount.${thing}`, { count });
 
     /**
      * One message a record, with what `join` needs to put the sequence together.
@@ -212,7 +214,7 @@ export = function (RED: NodeAPI): void {
         },
         (error: unknown) => {
           // The status is by now that of the node's successor.
-          if (!signal.aborted) this.status(errorStatus(asError(error)));
+          if (!signal.aborted) this.status(errorStatus(RED, asError(error)));
           done(asError(error));
         },
       );
@@ -256,8 +258,4 @@ async function rangeMessage(
 
 function countEntries(object: ObjectMatch): number {
   return object.blocks.reduce((sum, block) => sum + block.entries.length, 0);
-}
-
-function text(value: number): string {
-  return value.toLocaleString('en');
 }

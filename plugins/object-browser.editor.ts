@@ -62,10 +62,7 @@ function createBrowser(): Browser {
   const requests = createRequests((asked) => {
     total = { requests: total.requests + asked.requests, bytes: total.bytes + asked.bytes };
     const words = ({ requests: count, bytes }: Asked): string =>
-      text(`cost.${count === 1 ? 'one' : 'many'}`, {
-        requests: count.toLocaleString(),
-        bytes: bytesText(bytes),
-      });
+      text('cost.asked', { count, bytes: bytesText(bytes) });
     cost.text(text('cost.all', { last: words(asked), total: words(total) }));
   }, withoutWords);
   const session: Session = {

@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeStatus } from 'node-red';
 
 import type { HeldSession } from '../../lib/delivery/held-session';
 import { headline } from './error-status';
+import { type Texts, textsOf } from './texts';
 
 /** How often the status follows the number of held messages, ms. */
 const EVERY = 1000;
@@ -11,12 +12,14 @@ export class AckStatus {
   #timer: NodeJS.Timeout | undefined;
   #shown = '';
   #stopped = false;
+  readonly #text: Texts;
 
   constructor(
     private readonly RED: NodeAPI,
     private readonly node: Node,
     private readonly session: HeldSession,
   ) {
+    this.#text = textsOf(RED, 'mqtt-ack-in.status');
     this.changed();
   }
 
@@ -46,17 +49,15 @@ export class AckStatus {
   }
 
   #status(): NodeStatus {
-    const text = (key: string, values: Record<string, unknown> = {}): string =>
-      this.RED._(`mqtt-ack-in.status.${key}`, values as Record<string, string>);
+    const text = this.#text;
     const { state, error, held, overdue, learnedWindow } = this.session;
     if (error && state !== 'connected')
-      return { fill: 'red', shape: 'ring', text: text('error', { error: headline(error.message) }) };
+      return { fill: 'red', shape: 'ring', text: text('error', { error: headline(this.RED, error) }) };
     if (state !== 'connected') return { fill: 'yellow', shape: 'ring', text: text('connecting') };
     const parts = [text('connected')];
-    if (held > 0) parts.push(text('held', { held: held.toLocaleString('en') }));
-    if (learnedWindow !== undefined)
-      parts.push(text('window', { window: learnedWindow.toLocaleString('en') }));
-    if (overdue > 0) parts.push(text('overdue', { overdue: overdue.toLocaleString('en') }));
+    if (held > 0) parts.push(text('held', { held }));
+    if (learnedWindow !== undefined) parts.push(text('window', { window: learnedWindow }));
+    if (overdue > 0) parts.push(text('overdue', { overdue }));
     return { fill: overdue > 0 ? 'yellow' : 'green', shape: 'dot', text: parts.join(' · ') };
   }
 }

@@ -3,6 +3,7 @@ import type { Node, NodeAPI, NodeStatus } from 'node-red';
 import type { Backup } from '../../lib/delivery/backup';
 import type { BackupLedger } from '../../lib/delivery/backup-settings';
 import { headline } from './error-status';
+import { type Texts, textsOf } from './texts';
 import { ageText, bytesText } from './types';
 
 /** How often status, context and ledger follow, ms. */
@@ -14,6 +15,7 @@ export class BackupStatus {
   #shown = '';
   #sent = '';
   #stopped = false;
+  readonly #text: Texts;
 
   /** @param send is given the ledger when it has changed */
   constructor(
@@ -22,6 +24,7 @@ export class BackupStatus {
     private readonly backup: Backup,
     private readonly send: (ledger: BackupLedger) => void,
   ) {
+    this.#text = textsOf(RED, 'batch-backup.status');
     this.#show(backup.ledger);
     this.changed();
   }
@@ -61,21 +64,20 @@ export class BackupStatus {
   }
 
   #status({ held, heldBytes, uploading, uploaded }: BackupLedger): NodeStatus {
-    const text = (key: string, values: Record<string, string> = {}): string =>
-      this.RED._(`batch-backup.status.${key}`, values);
+    const text = this.#text;
     const { uploads, journalError, oldestAge } = this.backup;
     const parts: string[] = [];
     if (held > 0) {
       const age = ageText(oldestAge / 1000);
-      parts.push(text('held', { held: held.toLocaleString('en'), bytes: bytesText(heldBytes), age }));
+      parts.push(text('held', { held, bytes: bytesText(heldBytes), age }));
     }
-    if (journalError) parts.push(text('memoryOnly', { error: headline(journalError.message) }));
+    if (journalError) parts.push(text('memoryOnly', { error: headline(this.RED, journalError) }));
     if (uploads.error) {
-      const error = headline(uploads.error.message);
-      parts.push(text('waiting', { uploading: uploading.toLocaleString('en'), error }));
-    } else if (uploading > 0) parts.push(text('uploading', { uploading: uploading.toLocaleString('en') }));
+      const error = headline(this.RED, uploads.error);
+      parts.push(text('waiting', { count: uploading, error }));
+    } else if (uploading > 0) parts.push(text('uploading', { uploading }));
     if (journalError ?? uploads.error) return { fill: 'red', shape: 'ring', text: parts.join(' · ') };
-    if (uploaded > 0) parts.push(text('uploaded', { uploaded: uploaded.toLocaleString('en') }));
+    if (uploaded > 0) parts.push(text('uploaded', { uploaded }));
     if (parts.length === 0) return { fill: 'grey', shape: 'ring', text: text('empty') };
     return {
       fill: uploading > 0 ? 'blue' : 'green',

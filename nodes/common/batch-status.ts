@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeStatus } from 'node-red';
 
 import type { BatchWriter } from '../../lib/batch';
 import { headline } from './error-status';
+import { type Texts, textsOf } from './texts';
 import { ageText, bytesText } from './types';
 
 /** How often the status and the node's context follow, ms. */
@@ -12,12 +13,14 @@ export class BatchStatus {
   #timer: NodeJS.Timeout | undefined;
   #shown = '';
   #stopped = false;
+  readonly #text: Texts;
 
   constructor(
     private readonly RED: NodeAPI,
     private readonly node: Node,
     private readonly writer: BatchWriter,
   ) {
+    this.#text = textsOf(RED, 's3-batch-out.status');
     // A node that takes over open batches shows their age from its start on.
     this.#follow();
   }
@@ -56,8 +59,7 @@ export class BatchStatus {
   }
 
   #status(batches: BatchWriter['openBatches']): NodeStatus {
-    const text = (key: string, values: Record<string, unknown> = {}): string =>
-      this.RED._(`s3-batch-out.status.${key}`, values as Record<string, string>);
+    const text = this.#text;
     const { pending, active, error } = this.writer.uploads;
     const { storedObjects } = this.writer.counts;
     const parts: string[] = [];
@@ -65,18 +67,14 @@ export class BatchStatus {
       const count = batches.reduce((sum, batch) => sum + batch.count, 0);
       const bytes = batches.reduce((sum, batch) => sum + batch.bytes, 0);
       const age = Math.max(...batches.map((batch) => batch.ageSeconds));
-      parts.push(
-        text('open', { count: count.toLocaleString('en'), bytes: bytesText(bytes), age: ageText(age) }),
-      );
+      parts.push(text('open', { count, bytes: bytesText(bytes), age: ageText(age) }));
     }
     const { error: journalError } = this.writer.journal ?? {};
-    if (journalError) parts.push(text('memoryOnly', { error: headline(journalError.message) }));
-    if (error) {
-      parts.push(text('waiting', { pending, error: headline(error.message) }));
-    }
+    if (journalError) parts.push(text('memoryOnly', { error: headline(this.RED, journalError) }));
+    if (error) parts.push(text('waiting', { count: pending, error: headline(this.RED, error) }));
     if (error || journalError) return { fill: 'red', shape: 'ring', text: parts.join(' · ') };
     if (active > 0) parts.push(text('uploading', { active }));
-    if (storedObjects > 0) parts.push(text('stored', { objects: storedObjects.toLocaleString('en') }));
+    if (storedObjects > 0) parts.push(text('stored', { objects: storedObjects }));
     if (parts.length === 0) return { fill: 'grey', shape: 'ring', text: text('empty') };
     return {
       fill: active > 0 ? 'blue' : 'green',

@@ -1,17 +1,28 @@
-import type { NodeStatus } from 'node-red';
+import type { NodeAPI, NodeStatus } from 'node-red';
+
+import { S3BatchError } from '../../lib/errors';
+import { textsOf } from './texts';
 
 /** Characters that a status shows: more would run into the next nodes. */
 const LONGEST = 80;
 
+/** One catalogue has the headlines of all nodes. */
+const HEADLINES = 'node-red-contrib-s3-batch/s3-connection:s3-connection.headline';
+
 /**
- * What happened, in few words. Errors go on with where and why, and with what to do: that is in the log, and where a
- * catch node gets it.
+ * What happened, in few words: where and why, and what to do, is in the log, and where a catch node gets it. Errors that
+ * are not of this package, such as those of expressions, have no words but their own.
  */
-export function headline(message: string): string {
-  const [first = ''] = message.split(/[:;.] /, 1);
-  return first.length > LONGEST ? `${first.slice(0, LONGEST - 1)}…` : first;
+export function headline(RED: NodeAPI, error: Error): string {
+  const defaultValue = firstWords(error.message);
+  return error instanceof S3BatchError ? textsOf(RED, HEADLINES)(error.code, { defaultValue }) : defaultValue;
 }
 
-export function errorStatus(error: Error): NodeStatus {
-  return { fill: 'red', shape: 'ring', text: headline(error.message) };
+export function errorStatus(RED: NodeAPI, error: Error): NodeStatus {
+  return { fill: 'red', shape: 'ring', text: headline(RED, error) };
+}
+
+function firstWords(message: string): string {
+  const [first = ''] = message.split(/[:;.] /, 1);
+  return first.length > LONGEST ? `${first.slice(0, LONGEST - 1)}…` : first;
 }

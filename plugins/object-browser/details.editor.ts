@@ -195,7 +195,7 @@ export function createDetails(session: Session): Details {
     }
     group.children().first().trigger('click');
     const note = isWhole
-      ? amount(session, size, 'byte', 'bytes')
+      ? amount(session, size, 'byte')
       : session.text('note.cut', { shown: number(bytes.length), size: number(size) });
     return [$('<div class="s3-browser-payload-head">').append($('<span>').text(note), group), shownBytes];
   }

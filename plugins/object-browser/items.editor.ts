@@ -86,8 +86,8 @@ export function explain({ text }: Session, { code, message }: Failure): string {
 }
 
 /** A number of things in words. */
-export function amount({ text }: Session, count: number, one: string, many: string): string {
-  return text(`amount.${count === 1 ? one : many}`, { number: count.toLocaleString() });
+export function amount({ text }: Session, count: number, thing: 'record' | 'byte'): string {
+  return text(`amount.${thing}`, { count });
 }
 
 /** Bytes for people. */
@@ -157,7 +157,7 @@ export function objectItem(session: Session, bucket: string, object: ObjectRow):
   const name = nameOf(key);
   const facts = [
     ...(first !== undefined && last !== undefined ? [withoutDate(spanText(first, last), key)] : []),
-    ...(count !== undefined ? [amount(session, count, 'record', 'records')] : []),
+    ...(count !== undefined ? [amount(session, count, 'record')] : []),
   ];
   const isKnown = facts.length > 0;
   const detail = failure
@@ -205,7 +205,7 @@ function seriesItem(
     data: { kind: 'series', bucket, object, page, series },
     icon: 'fa fa-line-chart',
     label: series.series || session.text('note.noSeries'),
-    detail: `${amount(session, series.records, 'record', 'records')} · ${withoutDate(spanText(series.first, series.last), object.key)}`,
+    detail: `${amount(session, series.records, 'record')} · ${withoutDate(spanText(series.first, series.last), object.key)}`,
     title: series.series,
     load: async (next) => {
       const { items, ...answer } = await session.ask<PageAnswer<EntryRow>>('entries', {

@@ -16,13 +16,14 @@ const FLOW = mainJob({
 });
 
 interface Catalogue {
-  's3-batch-out': { section: { when: string } };
+  's3-batch-out': { section: { when: string }; status: { waiting: string } };
+  's3-connection': { headline: { STORE_UNREACHABLE: string } };
 }
 
-const catalogue = (language: string): Catalogue =>
-  JSON.parse(
-    readFileSync(path.join(REPOSITORY, 'nodes', 'locales', language, 's3-batch-out.json'), 'utf8'),
-  ) as Catalogue;
+const catalogue = <Type extends keyof Catalogue>(language: string, type: Type): Catalogue[Type] => {
+  const file = path.join(REPOSITORY, 'nodes', 'locales', language, `${type}.json`);
+  return (JSON.parse(readFileSync(file, 'utf8')) as Catalogue)[type];
+};
 
 /** The same browser for a person who has set it to this language. */
 function inLanguage(browser: Browser, locale: string): Browser {
@@ -43,12 +44,17 @@ describe('The editor in other languages', () => {
 
   for (const language of ['de', 'ja', 'zh-CN']) {
     describe(language, () => {
-      const texts = catalogue(language)['s3-batch-out'];
+      const texts = catalogue(language, 's3-batch-out');
+      // One will do: test/nodes/status-texts.test.ts has them all.
+      const isRuntime = language === 'de';
       let nodeRed: NodeRedProcess;
       let editor: Editor;
 
       before(async () => {
-        nodeRed = await startNodeRed({ packageFolder: REPOSITORY });
+        nodeRed = await startNodeRed({
+          packageFolder: REPOSITORY,
+          settings: { lang: isRuntime ? language : 'en-US' },
+        });
         await nodeRed.deploy(FLOW);
         editor = await Editor.open(inLanguage(browser, language), nodeRed);
       });
@@ -66,6 +72,24 @@ describe('The editor in other languages', () => {
         await editor.closeDialogs();
         assert.deepEqual(editor.errors, []);
       });
+
+      if (isRuntime)
+        it('says under the node how many objects wait, and why', async () => {
+          const records = [{ topic: 'PLANT-1/WELDER-1/WELD', payload: 'e30=' }];
+          const post = (where: string, body: unknown): Promise<Response> =>
+            fetch(nodeRed.url + where, {
+              method: 'POST',
+              headers: { 'Content-Type': 'application/json' },
+              body: JSON.stringify(body),
+            });
+          await post('/records', records);
+          // Answered when everything is stored, which is never.
+          post('/flush', {}).catch(() => undefined);
+          const { STORE_UNREACHABLE: error } = catalogue(language, 's3-connection').headline;
+          const expected = texts.status.waiting.replace('__count, number__', '1').replace('__error__', error);
+          await editor.page.locator('#batch-out').getByText(expected).waitFor();
+          await editor.screenshot(`status-${language}`);
+        });
 
       it('shows its help', async () => {
         const help = (await editor.type('s3-batch-out'))?.help ?? '';

@@ -1,28 +1,9 @@
 import assert from 'node:assert/strict';
 
-import { S3BatchError } from '../../lib/errors';
-import { errorStatus, headline } from '../../nodes/common/error-status';
 import { batchOut, connection, sink, tab, weldingLayout } from '../support/flow';
 import { useFlows } from '../support/node-red-helper';
 import { weld } from './archive';
 import { RestartableStore } from './restartable-store';
-
-describe('the status of an error', () => {
-  it('is what happened; place, reason and remedy are in the whole text', () => {
-    const missing =
-      'The bucket does not exist: object "a: b. c" in bucket "plant-7" at http://127.0.0.1:9000 (NoSuchBucket). Create it, or correct its name.';
-    assert.equal(headline(missing), 'The bucket does not exist');
-    assert.equal(headline('no S3 connection is chosen: choose one'), 'no S3 connection is chosen');
-    assert.equal(headline('The store is busy'), 'The store is busy');
-    assert.equal(headline(''), '');
-    assert.equal(headline('x'.repeat(81)), `${'x'.repeat(79)}…`);
-    assert.deepEqual(errorStatus(new S3BatchError('BUCKET_MISSING', missing)), {
-      fill: 'red',
-      shape: 'ring',
-      text: 'The bucket does not exist',
-    });
-  });
-});
 
 describe('s3-batch-out: what its context tells', () => {
   const runner = useFlows();

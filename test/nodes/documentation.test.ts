@@ -4,6 +4,7 @@ import path from 'node:path';
 import { compileFunction } from 'node:vm';
 
 import { noCounts } from '../../lib/batch/state';
+import { textsToExplain, withValues } from '../support/catalogue';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
 const CATALOGS = path.join(REPOSITORY, 'nodes', 'locales', 'en-US');
@@ -33,6 +34,15 @@ describe('docs/troubleshooting.md', () => {
     assert.deepEqual(firstCells(section(troubleshooting, 'Error codes')).sort(), codes.sort());
   });
 
+  it('has of every error code what a status says of it', () => {
+    const catalog = JSON.parse(readFileSync(path.join(CATALOGS, 's3-connection.json'), 'utf8')) as {
+      's3-connection': { headline: Record<string, string> };
+    };
+    const rows = section(troubleshooting, 'Error codes').matchAll(/^\| `([A-Z_]+)` \| ([^|]+) \|/gm);
+    const told = Object.fromEntries([...rows].map(([, code = '', text = '']) => [code, text]));
+    assert.deepEqual(told, catalog['s3-connection'].headline);
+  });
+
   it('has every status text of every node, and no other', () => {
     for (const file of readdirSync(CATALOGS).filter((name) => name.endsWith('.json'))) {
       const type = path.basename(file, '.json');
@@ -40,7 +50,7 @@ describe('docs/troubleshooting.md', () => {
         string,
         { status?: Record<string, string> }
       >;
-      const texts = Object.values(catalog[type]?.status ?? {}).map((text) => text.replace(/__\w+__/g, '…'));
+      const texts = textsToExplain(catalog[type]?.status ?? {}).map((text) => withValues(text, '…'));
       if (texts.length === 0) continue;
       assert.deepEqual(firstCells(section(troubleshooting, type)).sort(), texts.sort(), type);
     }

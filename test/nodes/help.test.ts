@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
+import { shapeOf, textsToExplain } from '../support/catalogue';
 import { readHelp } from '../support/help';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
@@ -56,8 +57,6 @@ function termsUnder(html: string, heading: string): string[] {
   const { terms } = readHelp(rest.split('<h3>')[0] ?? '');
   return terms.flatMap((term) => term.split(', '));
 }
-
-const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 describe('The help in the sidebar', () => {
   for (const type of [...NODES, ...SETTINGS]) {
@@ -121,18 +120,12 @@ describe('The help in the sidebar', () => {
           string,
           { status: Record<string, string> }
         >;
-        const texts = Object.values(catalog[type]?.status ?? {});
+        const texts = textsToExplain(catalog[type]?.status ?? {});
         assert.ok(texts.length > 0);
         const explained = terms.flatMap((term) => [term, ...term.split(' · ')]);
         for (const text of texts) {
-          const shape = new RegExp(
-            `^${text
-              .split(/__\w+__/)
-              .map(literally)
-              .join('.+')}$`,
-          );
           assert.ok(
-            explained.some((term) => shape.test(term)),
+            explained.some((term) => shapeOf(text).test(term)),
             `nothing explains "${text}"`,
           );
         }

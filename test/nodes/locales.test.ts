@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
+import { shapeOf, textsToExplain, valuesIn } from '../support/catalogue';
 import { type Help, readHelp } from '../support/help';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
@@ -51,9 +52,10 @@ const TERMS = new Set([
   ],
   ...[
     '__objects__ · __requests__',
+    '__objects__ · __records__',
     '__records__ · __bytes__ in __requests__',
-    '↑ __active__',
-    '↑ __uploading__',
+    '↑ __active, number__',
+    '↑ __uploading, number__',
   ],
 ]);
 
@@ -77,7 +79,7 @@ function catalogue(folder: string, language: string, file: string): Map<string, 
 
 /** What is put in when the text is shown: `__count__`, and what stands for itself: `{{batch}}`. */
 function placeholders(text: string): string[] {
-  return (text.match(/__\w+__|\{\{[^}]*\}\}/g) ?? []).sort();
+  return [...valuesIn(text), ...(text.match(/\{\{[^}]*\}\}/g) ?? []).sort()];
 }
 
 const BLOCKS = /^\/?(?:p|h3|h4|dl|dt|dd|ul|ol|li)$/;
@@ -115,7 +117,11 @@ for (const folder of FOLDERS) {
             assert.deepEqual([...translated.keys()], [...english.keys()]);
             for (const [key, text] of translated) {
               const original = english.get(key) ?? '';
-              assert.deepEqual(placeholders(text), placeholders(original), key);
+              // Of one thing a language may speak without the number.
+              const isOne = english.has(`${key}_plural`);
+              const values = (of: string): string[] =>
+                placeholders(of).filter((value) => !isOne || value !== '__count, number__');
+              assert.deepEqual(values(text), values(original), key);
               assert.notEqual(text.trim(), '', key);
               assert.ok(text !== original || TERMS.has(text), `${key} is translated: ${text}`);
             }
@@ -139,14 +145,11 @@ for (const folder of FOLDERS) {
           it(`${file} explains the status texts of this language`, () => {
             const { terms } = readHelp(read(folder, 'locales', language, file));
             const explained = terms.flatMap((term) => [term, ...term.split(' · ')]);
-            for (const [key, text] of catalogue(folder, language, file.replace(/html$/, 'json'))) {
-              if (!/^[^.]+\.status\./.test(key)) continue;
-              const shape = text
-                .split(/__\w+__/)
-                .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-                .join('.+');
+            const texts = catalogue(folder, language, file.replace(/html$/, 'json'));
+            const ofStatus = [...texts].filter(([key]) => /^[^.]+\.status\./.test(key));
+            for (const text of textsToExplain(Object.fromEntries(ofStatus))) {
               assert.ok(
-                explained.some((term) => new RegExp(`^${shape}$`).test(term)),
+                explained.some((term) => shapeOf(text).test(term)),
                 `nothing explains "${text}"`,
               );
             }

@@ -244,8 +244,10 @@ describe('mqtt-ack-in', () => {
     );
     await peerOf('same');
     await connected();
-    assert.match(current.status('other').text!, /another node has the client id "same"/);
-    assert.match(current.status('third').text!, /is that of the broker settings/);
+    for (const id of ['other', 'third']) assert.match(current.status(id).text!, /headline\.BROKER_INVALID$/);
+    const logged = current.logged('error').join();
+    assert.match(logged, /another node has the client id "same"/);
+    assert.match(logged, /is that of the broker settings/);
     assert.equal(broker.peers.length, 1);
   });
 
@@ -258,7 +260,8 @@ describe('mqtt-ack-in', () => {
     it(`tells what is wrong ${what}`, async () => {
       const { current } = runner;
       await current.load(flow(ackIn(settings)));
-      assert.match(current.status('ack').text!, words);
+      assert.match(current.status('ack').text!, /headline\.BROKER_INVALID$/);
+      assert.match(current.logged('error').join(), words);
       assert.equal(broker.peers.length, 0);
     });
   }

@@ -114,7 +114,8 @@ describe('nodes with settings of a version to come', () => {
     for (const id of ['out', 'flush', 'index', 'range', 'backup', 'ack']) {
       const error = await flow.send(id, { topic: 't', payload: 'p' });
       assert.ok(error instanceof S3BatchError && error.code === 'SETTINGS_INVALID', id);
-      assert.match(flow.status(id).text ?? '', /have version 2.*update it by Menu/, id);
+      assert.match(error.message, /have version 2.*update it by Menu/, id);
+      assert.match(flow.status(id).text ?? '', /headline\.SETTINGS_INVALID$/, id);
     }
   });
 

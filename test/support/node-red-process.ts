@@ -52,7 +52,10 @@ export interface LogWait {
 }
 
 const SECRET = 'a secret for tests';
-const STARTED = /\[info\] (?:Started (?:modified )?(?:flows|nodes)|Waiting for missing types.*)/;
+/** The log in English or, where a test wants the runtime in another language, in German. */
+const STARTED =
+  /\[info\] (?:Started (?:modified )?(?:flows|nodes)|(?:Geänderte )?(?:Flows|Nodes) sind gestartet|Waiting for missing types.*)/;
+const RUNNING = /Server (?:now running at|wird jetzt auf)/;
 
 /** No Node-RED may outlive the process that started it, however that ends. */
 const living = new Set<ChildProcess>();
@@ -260,10 +263,7 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
   const nodeRed = new NodeRedProcess(child, port, userDir);
   try {
     const timeout = options.startTimeout ?? 120_000;
-    await Promise.all([
-      nodeRed.waitForLog(STARTED, { timeout }),
-      nodeRed.waitForLog(/Server now running at/, { timeout }),
-    ]);
+    await Promise.all([nodeRed.waitForLog(STARTED, { timeout }), nodeRed.waitForLog(RUNNING, { timeout })]);
   } catch (error) {
     await nodeRed.kill();
     if (options.userDir === undefined) await nodeRed.remove();

@@ -77,7 +77,7 @@ const tls: Check = {
       const { protocol, certificate } = await shakeHands(address, settings, signal);
       if (settings?.rejectUnauthorized === false) return warning('tlsUnchecked', { values: { protocol } });
       const days = Math.floor((Date.parse(certificate.valid_to) - Date.now()) / DAY_MS);
-      const values = { protocol, days };
+      const values = { protocol, count: days };
       if (days < SOON_DAYS) return warning('certificateEndsSoon', { values });
       return ok('tlsFine', { values });
     } catch (error) {

@@ -103,9 +103,9 @@ describe('the connection doctor on the network', () => {
       const { server } = await serve(good);
       const report = await run(server.url, { tls: { ca: authority.cert } });
       assert.equal(report.name('tls'), 'ok tlsFine');
-      const { protocol, days } = report.of('tls').values ?? {};
+      const { protocol, count } = report.of('tls').values ?? {};
       assert.equal(protocol, 'TLSv1.3');
-      assert.equal(days, 99);
+      assert.equal(count, 99);
       // Over TLS the signature need not cover the body, and the rest goes on as without.
       assert.equal(report.name('bucket'), 'failed bucketMissing');
     });
@@ -131,7 +131,7 @@ describe('the connection doctor on the network', () => {
       const { server } = await serve(soon);
       const report = await run(server.url, { tls: { ca: authority.cert } });
       assert.equal(report.name('tls'), 'warning certificateEndsSoon');
-      assert.equal(report.of('tls').values?.days, 2);
+      assert.equal(report.of('tls').values?.count, 2);
     });
 
     it('warns when it is not checked', async () => {
