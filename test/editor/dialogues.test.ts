@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import type { Browser, Locator } from 'playwright-core';
-import { combinations } from '../matrix/combinations';
+import { type Combination, combinations } from '../matrix/combinations';
 import { mainJob } from '../matrix/flow';
+import { installed } from '../matrix/install';
 import { type FlowNode, type NodeRedProcess, startNodeRed } from '../support/node-red-process';
 import { faintTexts, unnamed, unreachable } from './accessibility';
 import { Editor, launchBrowser } from './harness';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
 const CACHE = path.join(process.env.S3_BATCH_SERVICES_DIR ?? path.join(REPOSITORY, '.services'), 'matrix');
+
+/** Themes for Node-RED 4: this version of them, so that no later one changes what is tested. */
+const THEMES = '@node-red-contrib-themes/theme-collection@3.0.6';
 
 /** A node of every type, by type; its id is the type. Nobody listens where they point to. */
 function flow(): FlowNode[] {
@@ -60,16 +64,21 @@ const TYPES = {
   's3-range-in': 'fetch',
 };
 
-/** Node-RED 5 has a dark theme; smoke.test.ts opens all dialogues in Node-RED 4. */
-describe('the dialogues', () => {
+/** The dark theme that most people add to Node-RED 4, which has none of its own: its style sheets. */
+async function darkTheme(): Promise<string[]> {
+  const modules = await installed(path.join(CACHE, 'theme'), [THEMES], process.execPath);
+  const folder = path.join(modules, '@node-red-contrib-themes', 'theme-collection', 'themes', 'dark');
+  return ['dark.min.css', 'dark-custom.min.css'].map((file) => path.join(folder, file));
+}
+
+/** An editor with a node of every type, for as long as the tests of a `describe` run. */
+function useEditor({ versions }: Combination): { readonly editor: Editor } {
   let nodeRed: NodeRedProcess;
   let browser: Browser;
   let editor: Editor;
 
   before(async () => {
-    const newest = combinations(CACHE).find(({ name }) => name.includes('Node-RED 5'));
-    assert.ok(newest);
-    nodeRed = await startNodeRed({ packageFolder: REPOSITORY, ...(await newest.versions()) });
+    nodeRed = await startNodeRed({ packageFolder: REPOSITORY, ...(await versions()) });
     await nodeRed.deploy(flow());
     browser = await launchBrowser();
     editor = await Editor.open(browser, nodeRed, 1700);
@@ -80,41 +89,81 @@ describe('the dialogues', () => {
     await (nodeRed as NodeRedProcess | undefined)?.remove();
   });
 
-  afterEach(async () => {
-    await editor.closeDialogs();
-    await editor.theme('light');
-  });
+  afterEach(() => editor.closeDialogs());
 
-  /** The form of a node with everything unfolded. */
-  async function unfolded(id: string): Promise<Locator> {
-    // Node-RED has fields of its own beside it, which nobody sees.
-    const form = (await editor.openDialog(id)).locator('.s3-batch-form');
-    const summaries = form.locator('details:not([open]) > summary');
-    while ((await summaries.count()) > 0) await summaries.first().click();
-    return form;
-  }
+  return {
+    get editor() {
+      return editor;
+    },
+  };
+}
 
-  for (const [type, id] of Object.entries(TYPES)) {
-    it(`of ${type} can be read in both themes, has a name for each field, and is reached by keyboard`, async () => {
-      const form = await unfolded(id);
-      for (const theme of ['light', 'dark'] as const) {
-        await editor.theme(theme);
-        await editor.screenshot(`dialogue-${type}-${theme}`);
-        assert.deepEqual(await faintTexts(form), [], theme);
-      }
-      assert.deepEqual(await unnamed(form), [], 'without a name');
-      assert.deepEqual(await unreachable(form), [], 'not reached by Tab');
+const COMBINATIONS = combinations(CACHE);
+
+for (const combination of COMBINATIONS) {
+  const hasDarkTheme = combination.name.includes('Node-RED 5');
+
+  describe(`the dialogues in ${combination.name}`, () => {
+    const use = useEditor(combination);
+    let styles: string[] = [];
+
+    before(async () => {
+      if (!hasDarkTheme) styles = await darkTheme();
     });
-  }
+
+    /** The form of a node with everything unfolded. */
+    async function unfolded(id: string): Promise<Locator> {
+      // Node-RED has fields of its own beside it, which nobody sees.
+      const form = (await use.editor.openDialog(id)).locator('.s3-batch-form');
+      const summaries = form.locator('details:not([open]) > summary');
+      while ((await summaries.count()) > 0) await summaries.first().click();
+      return form;
+    }
+
+    /** Makes the editor dark. Answers what makes it light again. */
+    async function darken(): Promise<() => Promise<void>> {
+      if (!hasDarkTheme) return use.editor.style(styles);
+      await use.editor.theme('dark');
+      return () => use.editor.theme('light');
+    }
+
+    for (const [type, id] of Object.entries(TYPES)) {
+      it(`of ${type} can be read in light and dark, has a name for each field, and is reached by keyboard`, async () => {
+        const form = await unfolded(id);
+        const picture = `dialogue-${type}-${hasDarkTheme ? 5 : 4}`;
+        await use.editor.screenshot(`${picture}-light`);
+        assert.deepEqual(await faintTexts(form), [], 'light');
+        const lighten = await darken();
+        try {
+          await use.editor.screenshot(`${picture}-dark`);
+          assert.deepEqual(await faintTexts(form), [], 'dark');
+        } finally {
+          await lighten();
+        }
+        assert.deepEqual(await unnamed(form), [], 'without a name');
+        assert.deepEqual(await unreachable(form), [], 'not reached by Tab');
+      });
+    }
+
+    it('have logged no errors in the browser', () => {
+      assert.deepEqual(use.editor.errors, []);
+    });
+  });
+}
+
+describe('the dialogues', () => {
+  const newest = COMBINATIONS.find(({ name }) => name.includes('Node-RED 5'));
+  assert.ok(newest);
+  const use = useEditor(newest);
 
   it('say by the field what is wrong, as it is typed, and unfold it', async () => {
-    const form = await editor.openDialog('batch-out');
+    const form = await use.editor.openDialog('batch-out');
     const count = form.locator('#node-input-count');
     await count.fill('1.5');
     const problem = form.locator(`#${(await count.getAttribute('aria-describedby')) ?? ''}`);
     assert.equal(await problem.innerText(), 'Write a whole number from 0 on');
     assert.equal(await count.getAttribute('aria-invalid'), 'true');
-    await editor.screenshot('dialogue-problem');
+    await use.editor.screenshot('dialogue-problem');
     await count.fill('2');
     await problem.waitFor({ state: 'hidden' });
     assert.equal(await count.getAttribute('aria-invalid'), null);
@@ -124,16 +173,16 @@ describe('the dialogues', () => {
     assert.equal(await memory.isVisible(), false);
     await form.locator('summary', { hasText: 'How it is held' }).click();
     await memory.fill('x');
-    await editor.closeDialog({ keep: true });
-    const again = await editor.openDialog('batch-out');
+    await use.editor.closeDialog({ keep: true });
+    const again = await use.editor.openDialog('batch-out');
     assert.equal(await again.locator('#node-input-memory').isVisible(), true);
     assert.match(await again.innerText(), /Write a number from 1 on/);
     await again.locator('#node-input-memory').fill('256');
-    await editor.closeDialog({ keep: true });
+    await use.editor.closeDialog({ keep: true });
   });
 
   it('show where a message goes as the settings are typed, and complete the variables of templates', async () => {
-    const form = await editor.openDialog('layout');
+    const form = await use.editor.openDialog('layout');
     const result = (name: string): Locator => form.locator(`[data-result="${name}"]`);
     await form.locator('#archive-layout-sample-topic').fill('PLANT-7/WELDER-1/WELD');
     await form
@@ -149,12 +198,12 @@ describe('the dialogues', () => {
     const bucket = form.locator('.archive-layout-row-bucket');
     await bucket.fill('');
     await bucket.pressSequentially('b-{{pay');
-    await editor.page.locator('.red-ui-autoComplete-container').getByText('{{payload.line}}').waitFor();
-    await editor.screenshot('dialogue-completion');
+    await use.editor.page.locator('.red-ui-autoComplete-container').getByText('{{payload.line}}').waitFor();
+    await use.editor.screenshot('dialogue-completion');
     await bucket.press('Enter');
     assert.equal(await bucket.inputValue(), 'b-{{payload.line}}');
     await result('bucket').getByText('b-l2').waitFor();
-    await editor.screenshot('dialogue-preview');
+    await use.editor.screenshot('dialogue-preview');
 
     await form.locator('#archive-layout-sample-topic').fill('PLANT-7');
     await form.locator('[data-note="unmatchedTopic"]').waitFor();
@@ -165,19 +214,19 @@ describe('the dialogues', () => {
   });
 
   it('show settings of a time before versions as they run, and warn of those of a time to come', async () => {
-    const form = await editor.openDialog('backup');
+    const form = await use.editor.openDialog('backup');
     assert.equal(
       await form.locator('#node-input-journal').isChecked(),
       true,
       'what the runtime takes it for',
     );
     assert.equal(await form.locator('#node-input-version').inputValue(), '1');
-    await editor.closeDialog();
-    const newer = await editor.openDialog('newer');
+    await use.editor.closeDialog();
+    const newer = await use.editor.openDialog('newer');
     assert.match(await newer.innerText(), /Version 7 of these settings is newer.*Manage palette/);
   });
 
   it('have logged no errors in the browser', () => {
-    assert.deepEqual(editor.errors, []);
+    assert.deepEqual(use.editor.errors, []);
   });
 });

@@ -8,11 +8,11 @@ interface FaintText {
 
 type Colour = [red: number, green: number, blue: number, alpha: number];
 
+/** Of `rgb(214, 97, 95)` or, where colours were mixed, `color(srgb 0.84 0.38 0.37)`. */
 function parsedColour(text: string): Colour {
-  const [red = 0, green = 0, blue = 0, alpha = 1] = (/\(([^)]*)\)/.exec(text)?.[1] ?? '')
-    .split(/[\s,/]+/)
-    .map(Number);
-  return [red, green, blue, alpha];
+  const [red = 0, green = 0, blue = 0, alpha = 1] = (text.match(/\d*\.?\d+/g) ?? []).map(Number);
+  const most = text.startsWith('color(srgb') ? 255 : 1;
+  return [red * most, green * most, blue * most, alpha];
 }
 
 function blended(top: Colour, behind: Colour): Colour {
@@ -63,6 +63,8 @@ function faintTexts(root: Element): FaintText[] {
       .trim();
     if (text !== '') check(text, style, behind);
     if (!(element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement)) continue;
+    // Their value is not shown.
+    if (element.matches('[type=checkbox], [type=radio]')) continue;
     if (element.value !== '') check(element.value, style, behind);
     else if (element.placeholder !== '')
       check(element.placeholder, getComputedStyle(element, '::placeholder'), behind);

@@ -227,6 +227,15 @@ export class Editor {
     }, name === 'dark');
   }
 
+  /** Puts style sheets on top of the editor's own, as a theme that is configured does. Answers what takes them off. */
+  async style(files: readonly string[]): Promise<() => Promise<void>> {
+    const tags = await Promise.all(files.map((path) => this.page.addStyleTag({ path })));
+    return async () => {
+      for (const tag of tags)
+        await tag.evaluate((style) => (style as unknown as { remove(): void }).remove());
+    };
+  }
+
   /** Saves what is to be seen, but for passing notifications, as test-output/editor/NAME.png. */
   async screenshot(name: string): Promise<string> {
     await mkdir(SCREENSHOTS, { recursive: true });
