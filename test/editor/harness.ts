@@ -78,11 +78,24 @@ export class Editor {
     });
   }
 
-  /** @param height of the window, pixels: a high one shows whole dialogues */
-  static async open(browser: Browser, nodeRed: NodeRedProcess, height = 900): Promise<Editor> {
+  /**
+   * @param height of the window, pixels: a high one shows whole dialogues
+   * @param username who logs in, where that is needed; the password is the same
+   */
+  static async open(
+    browser: Browser,
+    nodeRed: NodeRedProcess,
+    height = 900,
+    username?: string,
+  ): Promise<Editor> {
     const context = await browser.newContext({ viewport: { width: 1400, height }, locale: 'en-US' });
     const editor = new Editor(await context.newPage(), nodeRed);
     await editor.page.goto(nodeRed.url);
+    if (username !== undefined) {
+      await editor.page.locator('#node-dialog-login-username').fill(username);
+      await editor.page.locator('#node-dialog-login-password').fill(username);
+      await editor.page.locator('#node-dialog-login-submit').click();
+    }
     await editor.page.locator('#red-ui-palette-container .red-ui-palette-node').first().waitFor();
     await editor.page
       .locator('#red-ui-loading-progress, #red-ui-full-shade')

@@ -1,34 +1,26 @@
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { PERMISSION } from '../../plugins/object-browser/route';
+import { adminAuth, tokenOf as login } from '../support/admin-auth';
 import { type NodeRedProcess, startNodeRed } from '../support/node-red-process';
 
 const REPOSITORY = path.resolve(__dirname, '../../..');
-const load = createRequire(createRequire(__filename).resolve('@node-red/editor-api'));
-const { hashSync } = load('bcryptjs') as { hashSync: (password: string, rounds: number) => string };
 
 describe('the permission of the object browser', () => {
   let nodeRed: NodeRedProcess;
 
   before(async () => {
-    const user = (username: string, permissions: string | string[]): object => ({
-      username,
-      password: hashSync(username, 4),
-      permissions,
-    });
     nodeRed = await startNodeRed({
       packageFolder: REPOSITORY,
       settings: {
         adminAuth: {
-          type: 'credentials',
-          users: [
-            user('admin', '*'),
-            user('writer', ['read', 'write']),
-            user('browser', ['read', PERMISSION]),
-            user('only', [PERMISSION]),
-          ],
+          ...adminAuth({
+            admin: '*',
+            writer: ['read', 'write'],
+            browser: ['read', PERMISSION],
+            only: [PERMISSION],
+          }),
           default: { permissions: 'read' },
         },
       },
@@ -38,21 +30,7 @@ describe('the permission of the object browser', () => {
     await (nodeRed as NodeRedProcess | undefined)?.remove();
   });
 
-  async function tokenOf(username: string): Promise<string> {
-    const response = await fetch(`${nodeRed.url}/auth/token`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({
-        client_id: 'node-red-admin',
-        grant_type: 'password',
-        scope: '',
-        username,
-        password: username,
-      }),
-    });
-    const { access_token: token } = (await response.json()) as { access_token: string };
-    return token;
-  }
+  const tokenOf = (username: string): Promise<string> => login(nodeRed.url, username);
 
   const QUESTIONS = ['buckets', 'folder', 'object', 'blocks', 'series', 'entries', 'record'];
 

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
+import path from 'node:path';
+import { pipeline } from 'node:stream';
+import { createServer, type Server } from 'node:tls';
 
-import { CHECKS } from '../../lib/store/doctor';
+import { CHECKS, type DoctorEvent, type Finding } from '../../lib/store/doctor';
 import { PREFIX } from '../../lib/store/doctor/trial';
 import { S3Store, type S3StoreOptions } from '../../lib/store/s3-store';
+import { PLACEHOLDER } from '../../nodes/common/doctor-request';
+import { makeCertificate } from '../lib/store/certificate';
 import { examined } from '../lib/store/doctor/support';
+import { mainJob } from '../matrix/flow';
+import { runMainJob } from '../matrix/job';
+import { type FlowNode, type NodeRedProcess, startNodeRed } from '../support/node-red-process';
 import { TestBuckets } from './buckets';
 import { RUN, s3Access } from './environment';
 
@@ -95,5 +105,97 @@ describe('the connection doctor on Ceph', function () {
     );
     assert.equal(report.name('tls'), 'failed tlsPlainPort');
     assert.deepEqual(report.ended.settings, { endpoint: access.endpoint });
+  });
+});
+
+/** A TLS server before the gateway: what goes on behind it is the gateway's own. */
+async function startTls(endpoint: string, certificate: { cert: string; key: string }): Promise<Server> {
+  const { hostname, port } = new URL(endpoint);
+  const server = createServer(certificate, (client) => {
+    // A handshake that fails, and a client that goes away, are no failures of ours.
+    pipeline(client, connect(Number(port), hostname), client, () => undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+describe('a connection to Ceph over TLS with deployed TLS settings', function () {
+  this.timeout(90_000);
+  const access = s3Access();
+  const bucket = `tls-${RUN}`;
+  const buckets = new TestBuckets(access);
+  const authority = makeCertificate({ commonName: 'authority of the plant' });
+  const certificate = makeCertificate({ commonName: 'store', hosts: ['127.0.0.1'], issuer: authority });
+  let tls: Server;
+  let endpoint: string;
+  let nodeRed: NodeRedProcess;
+
+  before(async () => {
+    await buckets.create(bucket);
+    tls = await startTls(access.endpoint, certificate);
+    endpoint = `https://127.0.0.1:${(tls.address() as AddressInfo).port}`;
+    nodeRed = await startNodeRed({ packageFolder: path.resolve(__dirname, '../../..') });
+    // As the editor saves it when a file of the authority's certificate was uploaded.
+    const settings: FlowNode = {
+      ...{ id: 'tls', type: 'tls-config', name: 'of the plant', verifyservercert: true },
+      ...{ cert: '', key: '', ca: '', certname: '', keyname: '', caname: 'ca.pem', servername: '' },
+      credentials: { certdata: '', keydata: '', cadata: authority.cert, passphrase: '' },
+    };
+    const job = mainJob({ ...access, endpoint }, { bucket }).map((node): FlowNode =>
+      node.type === 's3-connection' ? { ...node, tls: 'tls' } : node,
+    );
+    await nodeRed.deploy([settings, ...job]);
+  });
+
+  after(async () => {
+    await (nodeRed as NodeRedProcess | undefined)?.remove();
+    tls.close();
+    await buckets.removeAll();
+  });
+
+  /** What the doctor finds with the keys that are stored, and with these TLS settings. */
+  async function examinedWith(tlsSettings: string): Promise<Map<string, Finding>> {
+    const { id, credentials, ...settings } = mainJob({ ...access, endpoint }).find(
+      ({ type }) => type === 's3-connection',
+    ) as FlowNode & { credentials: object };
+    const response = await fetch(`${nodeRed.url}/s3-batch/doctor/${id}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({
+        settings: { ...settings, tls: tlsSettings },
+        credentials: { ...credentials, secretAccessKey: PLACEHOLDER },
+        z: '',
+        bucket,
+        createBucket: false,
+        tlsChanged: false,
+      }),
+    });
+    const text = await response.text();
+    for (const told of [text, nodeRed.log]) assert.equal(told.includes(access.secretKey), false);
+    const events = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as DoctorEvent);
+    return new Map(events.flatMap((event) => (event.event === 'found' ? [[event.check, event]] : [])));
+  }
+
+  it('is trusted by the authority that they name, and does the main job', async () => {
+    const findings = await examinedWith('tls');
+    assert.deepEqual([...findings.keys()], CHECKS);
+    const isNoProblem = ({ finding, verdict }: Finding): boolean =>
+      // The certificate of the test is for a day.
+      verdict === 'ok' || finding === 'certificateEndsSoon';
+    assert.deepEqual(
+      [...findings.values()].filter((finding) => !isNoProblem(finding)),
+      [],
+    );
+    await runMainJob(nodeRed, { bucket });
+  });
+
+  it('is not trusted without them, and the doctor says what to do', async () => {
+    const findings = await examinedWith('');
+    assert.equal(findings.get('tls')?.finding, 'certificateUntrusted');
+    assert.equal(findings.get('credentials')?.verdict, 'skipped');
   });
 });

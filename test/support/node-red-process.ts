@@ -70,6 +70,8 @@ export class NodeRedProcess {
   readonly userDir: string;
   /** Settles when the process has ended, with how it ended. */
   readonly exited: Promise<string>;
+  /** What requests to the admin API come with, where users have to log in. */
+  token: string | undefined;
   #child: ChildProcess;
   #log = '';
   #ended: string | undefined;
@@ -235,7 +237,12 @@ export class NodeRedProcess {
     body?: string | FormData,
     headers: Record<string, string> = {},
   ): Promise<Response> {
-    const request = { method, headers, ...(body === undefined ? {} : { body }) };
+    const authorization = this.token === undefined ? {} : { Authorization: `Bearer ${this.token}` };
+    const request = {
+      method,
+      headers: { ...headers, ...authorization },
+      ...(body === undefined ? {} : { body }),
+    };
     const response = await fetch(this.url + where, request).catch((error: unknown) => {
       throw this.#failure(`does not answer ${method} ${where}: ${String(error)}`);
     });
