@@ -98,6 +98,8 @@ interface SidebarTab {
   action: string;
   content: JQuery;
   toolbar?: JQuery;
+  /** Whether it can be used while a dialogue is open. */
+  enableOnEdit?: boolean;
   /** When the tab comes to the front. */
   onchange?(): void;
 }
@@ -105,7 +107,12 @@ interface SidebarTab {
 declare const RED: {
   /** A text of any catalogue: `SET:key`. */
   _(key: string, values?: Record<string, string | number>): string;
-  actions: { add(name: string, action: () => void): void; remove(name: string): void };
+  actions: {
+    add(name: string, action: (about?: never) => void): void;
+    remove(name: string): void;
+    list(): { id: string }[];
+    invoke(name: string, about?: unknown): void;
+  };
   editor: { validateNode(node: EditorNode): boolean };
   events: {
     on(event: string, listener: (event: never) => void): void;

@@ -1,4 +1,5 @@
 import { patternLevels } from '../lib/layout/topic-pattern';
+import { prepareBrowse } from './common/browse.editor';
 import {
   beginDialogue,
   versionProperty,
@@ -165,6 +166,7 @@ RED.nodes.registerType<Properties>('offset-index', {
     const { series, keyPrefix } = beginDialogue(this);
     typeFields(['bucket', 'key', 'series', 'keyPrefix']);
     typeFields(['from', 'to'], TIME_TYPES);
+    prepareBrowse();
     // What is asked for must not be out of sight.
     if (series !== '' || keyPrefix !== '') $('#node-input-series').parents('details').attr('open', '');
     prepareLevels(this);

@@ -136,7 +136,7 @@ export = function (RED: NodeAPI): void {
       this.status({
         fill: progress.failed.length > 0 ? 'yellow' : 'green',
         shape: 'dot',
-        text: text(progress.duplicates > 0 ? 'status.foundOnce' : 'status.found', {
+        text: text(`status.${progress.duplicates > 0 ? 'foundOnce' : 'found'}`, {
           matching: progress.matching,
           objects: amount(progress.listed, 'object'),
           records: amount(progress.records, 'record'),

@@ -1,3 +1,4 @@
+import { prepareBrowse } from './common/browse.editor';
 import {
   beginDialogue,
   versionProperty,
@@ -64,6 +65,7 @@ RED.nodes.registerType<Properties>('s3-range-in', {
   oneditprepare() {
     beginDialogue(this);
     typeFields(['bucket', 'key']);
+    prepareBrowse();
     const output = $('#node-input-output');
     output.on('change', () => {
       $('.s3-range-in-ahead').toggle(output.val() !== 'array');

@@ -1,3 +1,4 @@
+import { type Archive, SHOW_OBJECT_BROWSER } from '../nodes/common/browse.editor';
 import { createDetails } from './object-browser/details.editor';
 import {
   bucketItem,
@@ -22,7 +23,6 @@ import {
 import { type Branch, createTree, type Tree } from './object-browser/tree.editor';
 
 const ID = 's3-batch-object-browser';
-const ACTION = 's3-batch:show-object-browser';
 const CATALOGUE = 'node-red-contrib-s3-batch/object-browser:object-browser.';
 /** Events of the editor after which there may be other nodes to choose from. */
 const CHANGES = ['nodes:add', 'nodes:remove', 'nodes:change', 'workspace:clear'];
@@ -44,6 +44,8 @@ interface Browser {
   refresh(): void;
   /** Offers a node's query first. */
   prefer(id: string): void;
+  /** Lists an archive, and gives the keyboard to what is in it. */
+  show(archive: Archive): Promise<void>;
 }
 
 function createBrowser(): Browser {
@@ -132,8 +134,10 @@ function createBrowser(): Browser {
     const node = chosenIndex();
     if (!node || !selected) return;
     const name = RED.utils.getNodeLabel(node, node.type);
-    if (node.z !== undefined && RED.workspaces.isLocked?.(node.z) === true) {
-      RED.notify(escaped(text('notify.locked', { name })), { type: 'error' });
+    const isLocked = node.z !== undefined && RED.workspaces.isLocked?.(node.z) === true;
+    if (isLocked || isDialogueOpen()) {
+      const why = isLocked ? 'notify.locked' : 'notify.editing';
+      RED.notify(escaped(text(why, { name })), { type: 'error' });
       return;
     }
     setQuery(node, queryAt(selected.item.data), where());
@@ -246,6 +250,21 @@ function createBrowser(): Browser {
     return object.children.find(isIt) ?? object;
   }
 
+  async function show(archive: Archive): Promise<void> {
+    refresh();
+    connection.val(archive.connection);
+    layout.val(archive.layout);
+    bucket.val(archive.bucket);
+    showButtons();
+    if (where().connection === '') {
+      connection.trigger('focus');
+      return;
+    }
+    await start();
+    if (archive.bucket === '') tree.focus();
+    else openBucket();
+  }
+
   function fillSelect(select: JQuery, nodes: readonly EditorNode[], none: string | undefined): void {
     const before = String(select.val() ?? '');
     select.empty();
@@ -297,7 +316,13 @@ function createBrowser(): Browser {
       target.val(id);
       showButtons();
     },
+    show,
   };
+}
+
+/** A dialogue would write over the query when it is closed. */
+function isDialogueOpen(): boolean {
+  return $('.red-ui-tray').length > 0;
 }
 
 /** Notifications are taken for HTML. */
@@ -322,17 +347,20 @@ const followSelection = ({ nodes = [] }: { nodes?: EditorNode[] }): void => {
 RED.plugins.registerPlugin(ID, {
   onadd() {
     browser = createBrowser();
-    RED.actions.add(ACTION, () => {
+    RED.actions.add(SHOW_OBJECT_BROWSER, (archive?: Archive) => {
       RED.sidebar.show(ID);
+      if (archive) void browser?.show(archive);
     });
     RED.sidebar.addTab({
       id: ID,
       name: text('name'),
       label: text('label.tab'),
       iconClass: 'fa fa-archive',
-      action: ACTION,
+      action: SHOW_OBJECT_BROWSER,
       content: browser.content,
       toolbar: browser.toolbar,
+      // Dialogues open it.
+      enableOnEdit: true,
       onchange: refreshSoon,
     });
     for (const event of CHANGES) RED.events.on(event, refreshSoon);
@@ -341,7 +369,7 @@ RED.plugins.registerPlugin(ID, {
   onremove() {
     for (const event of CHANGES) RED.events.off(event, refreshSoon);
     RED.events.off('view:selection-changed', followSelection);
-    RED.actions.remove(ACTION);
+    RED.actions.remove(SHOW_OBJECT_BROWSER);
     RED.sidebar.removeTab(ID);
   },
 });

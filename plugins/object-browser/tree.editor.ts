@@ -50,6 +50,8 @@ export interface Tree<Data> {
   /** Adds what is known to be there, though it has not been listed. Without a branch, at the root. */
   add(item: Item<Data>, to?: Branch<Data>): Branch<Data>;
   select(branch: Branch<Data>): void;
+  /** Gives the keyboard to the row that the Tab key reaches. */
+  focus(): void;
 }
 
 /** What a row does when it is chosen by click or by Enter. */
@@ -272,5 +274,13 @@ export function createTree<Data>({ label, texts, onSelect, explain }: TreeOption
     act($(event.target).closest('[role="treeitem"]'));
   });
 
-  return { element, fill, roots: () => roots, open, add, select };
+  return {
+    element,
+    fill,
+    roots: () => roots,
+    open,
+    add,
+    select,
+    focus: () => focus(element.find('[role="treeitem"][tabindex="0"]')),
+  };
 }

@@ -5,7 +5,7 @@ import type { Browser, Locator } from 'playwright-core';
 
 import { Archive, DAY, LAYOUT, message } from '../lib/query/archive';
 import { startTestStore, type TestStore } from '../support/embedded';
-import { connection, offsetIndex, tab, weldingLayout } from '../support/flow';
+import { connection, offsetIndex, rangeIn, tab, weldingLayout } from '../support/flow';
 import { startNodeRed, type NodeRedProcess } from '../support/node-red-process';
 import { Editor, launchBrowser } from './harness';
 
@@ -92,6 +92,7 @@ describe('the object browser in the sidebar', () => {
         from: '20181002 100000',
         fromType: 'str',
       }),
+      rangeIn({ x: 300, y: 400, bucket: 'plant-2', bucketType: 'str' }),
     ]);
     browser = await launchBrowser();
     editor = await Editor.open(browser, nodeRed);
@@ -280,6 +281,35 @@ describe('the object browser in the sidebar', () => {
       .locator('.red-ui-notification-error', { hasText: 'CONNECTION' })
       .or(editor.page.locator('.red-ui-notification-error', { hasText: 'QUERY_INVALID' }));
     await refused.first().waitFor();
+  });
+
+  it('opens from a dialogue, at its connection and bucket, and gives it the keyboard', async () => {
+    const focused = (): Locator => editor.page.locator('.s3-browser-tree li:focus > .s3-browser-row');
+    // By the keyboard alone; the bucket of this node is told by messages.
+    const dialogue = await editor.openDialog('index');
+    const look = dialogue.getByRole('button', { name: 'Look into the archive' });
+    await look.focus();
+    await look.press('Enter');
+    await focused().getByText('plant-1').waitFor();
+    assert.equal(await sidebar.getByLabel('Connection').inputValue(), 'connection');
+    assert.equal(await sidebar.getByLabel('Layout').inputValue(), 'layout');
+    await editor.closeDialogs();
+
+    const range = await editor.openDialog('range');
+    await sidebar.getByRole('button', { name: 'List' }).focus();
+    await range.getByRole('button', { name: 'Look into the archive' }).click();
+    await focused().getByText('plant-2').waitFor();
+    await rowOf('dt=2018-10-01').waitFor();
+    assert.equal(await sidebar.getByLabel('Layout').inputValue(), '');
+    await editor.screenshot('browser-beside-dialogue');
+    // It can be used beside the dialogue, but must not change what that is going to write.
+    await choose('dt=2018-10-01');
+    await sidebar.getByLabel('offset-index').selectOption({ label: 'the index' });
+    await sidebar.getByRole('button', { name: 'Set its query' }).click();
+    await editor.page
+      .locator('.red-ui-notification-error', { hasText: 'Close the dialogue first' })
+      .waitFor();
+    await editor.closeDialogs();
   });
 
   it('goes on with a bucket that is typed in when buckets may not be listed, and tells of failures', async () => {

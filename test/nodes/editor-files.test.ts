@@ -63,7 +63,16 @@ const SOURCES = [
   ...readdirSync(path.join(REPOSITORY, 'nodes', 'common')).map((name) => read('nodes', 'common', name)),
   read('lib', 'store', 'doctor', 'finding.ts'),
   read('lib', 'layout', 'layout-preview.ts'),
-];
+  read('lib', 'errors.ts'),
+].map(withWholeKeys);
+
+/** A source of the runtime with its keys as the catalogue has them: those of `textsOf` lack what they all begin with. */
+function withWholeKeys(source: string): string {
+  const [, prefix] = /textsOf\(RED, '(?:[\w/-]+:)?([\w.-]+)'\)/.exec(source) ?? [];
+  if (prefix === undefined) return source;
+  const group = `\`${prefix}.\${code}\``;
+  return `${source.replace(/\btext\(\s*(['"`])/g, (_call, quote: string) => `_(${quote}${prefix}.`)}\n${group}`;
+}
 
 /** A node's texts by their keys, such as `s3-batch-out.label.count`. */
 function catalogueOf(type: string): Map<string, string> {
@@ -129,7 +138,7 @@ describe('the editor side of the nodes', () => {
       });
 
       it('has a text for every key that is used, and uses every text', () => {
-        const sources = [template, script, read('nodes', `${type}.ts`), ...SOURCES].join('\n');
+        const sources = [template, script, withWholeKeys(read('nodes', `${type}.ts`)), ...SOURCES].join('\n');
         const used = [
           ...matches(sources, /data-i18n="(?:\[\w+\])?([^";]+)"/g),
           ...matches(sources, /_\(\s*['"`]([\w-]+(?:\.[\w-]+)+)['"`]/g),
@@ -144,7 +153,8 @@ describe('the editor side of the nodes', () => {
             group.replace(/^\$\{(?:\w+\.type|TEXTS)\}/, (start) => (start === '${TEXTS}' ? PREVIEW : type)),
           )
           .flatMap((group) => [group, `${PREVIEW}.${group}`]);
-        for (const key of catalogue.keys()) {
+        for (const entry of catalogue.keys()) {
+          const key = entry.replace(/_plural$/, '');
           const name = key.slice(key.lastIndexOf('.') + 1);
           const isNamed = new RegExp(`['"]${name}['"]|\\b${name}:`).test(sources);
           const isPutTogether = groups.includes(key.slice(0, -name.length)) && isNamed;
@@ -192,10 +202,11 @@ describe('the editor side of the nodes', () => {
   it('has styles that leave the colours to the theme', () => {
     const colours = matches(
       read('nodes', 'common', 'dialogue.css'),
-      /\b(?:color|background|border(?:-\w+)?): ([^;]+);/g,
+      /(?<![\w-])(?:color|background|border(?:-\w+)?): ([^;]+);/g,
     );
     assert.ok(colours.length > 5);
-    for (const colour of colours) assert.match(colour, /^(?:0|(?:1px solid )?var\(--red-ui-[\w-]+\))$/);
+    for (const colour of colours)
+      assert.match(colour, /^(?:0|(?:1px solid )?var\(--(?:red-ui|s3-batch)-[\w-]+\)(?: !important)?)$/);
   });
 
   it('knows settings of its own version and of earlier ones', () => {

@@ -61,7 +61,8 @@ for (const [name, file] of Object.entries(registered.plugins)) {
       for (const key of used) assert.ok(catalogue.includes(key), key);
       // Keys are put together: of a group, and of a name that stands elsewhere, or that is the code of an error.
       const groups = [...scripts.matchAll(/`(\w+\.)\$\{/g)].flatMap((match) => match[1] ?? []);
-      for (const key of catalogue) {
+      for (const entry of catalogue) {
+        const key = entry.replace(/_plural$/, '');
         const [group = '', last = ''] = key.split('.');
         const isNamed =
           /^[A-Z_]+$/.test(last) ||
