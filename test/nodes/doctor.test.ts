@@ -287,7 +287,8 @@ describe('the connection doctor of the runtime', () => {
     const { doctor } = (JSON.parse(readFileSync(file, 'utf8')) as { 's3-connection': { doctor: Texts } })[
       's3-connection'
     ];
-    assert.deepEqual(Object.keys(doctor.found).sort(), [...FINDINGS].sort());
+    const found = Object.keys(doctor.found).filter((name) => !name.endsWith('_plural'));
+    assert.deepEqual(found.sort(), [...FINDINGS].sort());
     assert.deepEqual(Object.keys(doctor.remedy).sort(), FINDINGS.filter(hasRemedy).sort());
     assert.deepEqual(Object.keys(doctor.check), [...CHECKS]);
   });
