@@ -75,7 +75,7 @@ export async function backlog(): Promise<Record<string, unknown>> {
   const folder = await mkdtemp(path.join(await diskFolder(), 's3-batch-bench-'));
   const outages: Drained[] = [];
   const crashes: Drained[] = [];
-  const puts: number[] = [];
+  const puts: Drained[] = [];
   let bytes = 0;
   try {
     for (let n = -1; n < ROUNDS; n++) {
@@ -86,7 +86,7 @@ export async function backlog(): Promise<Record<string, unknown>> {
       const works = [() => takeUp(store, left), () => putAll(store, objects)] as const;
       const results =
         n % 2 === 0 ? [await works[0](), await works[1]()] : [await works[1](), await works[0]()].reverse();
-      const [crash, plain] = results as [Drained, number];
+      const [crash, plain] = results as [Drained, Drained];
       await rm(own, { recursive: true });
       if (n < 0) continue; // the first round warms up
       outages.push(outage);
@@ -99,8 +99,9 @@ export async function backlog(): Promise<Record<string, unknown>> {
     await rm(folder, { recursive: true, force: true });
   }
   const ratioOf = (drained: readonly Drained[]): number =>
-    round(median(drained.map(({ seconds }, n) => (puts[n] ?? NaN) / seconds)), 3);
-  const rateOf = (seconds: readonly number[]): number => round(bytes / MB / median(seconds), 1);
+    round(median(drained.map(({ seconds }, n) => (puts[n]?.seconds ?? NaN) / seconds)), 3);
+  const rateOf = (drained: readonly Drained[]): number =>
+    round(bytes / MB / median(drained.map(({ seconds }) => seconds)), 1);
   const blockOf = (drained: readonly Drained[]): number =>
     round(median(drained.map(({ loopBlockMs }) => loopBlockMs)), 1);
   return {
@@ -108,11 +109,12 @@ export async function backlog(): Promise<Record<string, unknown>> {
     rounds: ROUNDS,
     objectBytes: Math.round(bytes / BATCHES),
     ratio: ratioOf(outages),
-    drainMBs: rateOf(outages.map(({ seconds }) => seconds)),
+    drainMBs: rateOf(outages),
     putMBs: rateOf(puts),
     loopBlockMs: blockOf(outages),
+    putLoopBlockMs: blockOf(puts),
     ratioAfterCrash: ratioOf(crashes),
-    drainAfterCrashMBs: rateOf(crashes.map(({ seconds }) => seconds)),
+    drainAfterCrashMBs: rateOf(crashes),
     loopBlockAfterCrashMs: blockOf(crashes),
   };
 }
@@ -172,15 +174,16 @@ async function drain(door: Door, writer: BatchWriter): Promise<Drained> {
   return { seconds: (performance.now() - began) / 1000, loopBlockMs: loop.longest() };
 }
 
-/** Seconds that PUTs of the objects take, as many at a time, under other names. */
-async function putAll(store: ObjectStore, objects: readonly StoredObject[]): Promise<number> {
+/** What PUTs of the objects take, as many at a time, under other names. */
+async function putAll(store: ObjectStore, objects: readonly StoredObject[]): Promise<Drained> {
   const prefix = randomUUID();
   const left = objects.values();
   const work = async (): Promise<void> => {
     for (const { bucket, key, body, options } of left)
       await store.put(bucket, `${prefix}/${key}`, body, options);
   };
+  const loop = watchLoop();
   const began = performance.now();
   await Promise.all(Array.from({ length: UPLOADS }, work));
-  return (performance.now() - began) / 1000;
+  return { seconds: (performance.now() - began) / 1000, loopBlockMs: loop.longest() };
 }
