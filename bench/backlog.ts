@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 
 import { weldMessages } from '../demo/weld-messages';
 import { BatchWriter, type BatchWriterSettings } from '../lib/batch';
@@ -151,9 +151,15 @@ async function outlast(store: ObjectStore, folder: string) {
   // What a crash would leave.
   const left = path.join(folder, 'left');
   await cp(own, left, { recursive: true, filter: (name) => name === own || name.endsWith('.journal') });
+  await encoded(writer);
   const outage = await drain(door, writer);
   await writer.close(0);
   return { outage, objects: door.objects, left };
+}
+
+/** Waits until all that fits is encoded: an outage that leaves 1,000 batches takes longer than that. */
+async function encoded(writer: BatchWriter): Promise<void> {
+  for (let held = Infinity; held > writer.heldBytes; await pause(500)) held = writer.heldBytes;
 }
 
 async function takeUp(store: ObjectStore, folder: string): Promise<Drained> {
