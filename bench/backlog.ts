@@ -159,7 +159,11 @@ async function outlast(store: ObjectStore, folder: string) {
 
 /** Waits until all that fits is encoded: an outage that leaves 1,000 batches takes longer than that. */
 async function encoded(writer: BatchWriter): Promise<void> {
-  for (let held = Infinity; held > writer.heldBytes; await pause(500)) held = writer.heldBytes;
+  let held = Infinity;
+  while (held > writer.heldBytes) {
+    held = writer.heldBytes;
+    await pause(500);
+  }
 }
 
 async function takeUp(store: ObjectStore, folder: string): Promise<Drained> {
