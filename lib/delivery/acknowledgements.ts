@@ -25,8 +25,11 @@ export interface HeldMessages {
   find(messageId: string): HeldMessage | undefined;
 }
 
-/** Characters that the ids of a connection's messages have in common. */
-export const PREFIX_LENGTH = 8;
+/**
+ * Characters, of 64 kinds, that the ids of a connection's messages have in common. With six digits behind them, an id is
+ * short enough that engines keep it as one piece of text.
+ */
+export const PREFIX_LENGTH = 6;
 
 /**
  * The messages of this process whose acknowledgements are held, by the id that they carry through a flow.
@@ -41,6 +44,8 @@ export const PREFIX_LENGTH = 8;
 export class Acknowledgements {
   /** By what their ids begin with. */
   readonly #connections = new Map<string, HeldMessages>();
+  /** The connection of the message last looked for: nearly always that of the next one. */
+  #last: { prefix: string; messages: HeldMessages } | undefined;
   /** By id, those whose connection is gone, and that nodes have in hand or have made safe. */
   readonly #left = new Map<string, HeldMessage>();
 
@@ -72,7 +77,7 @@ export class Acknowledgements {
    */
   open(messages: HeldMessages): string {
     let prefix: string;
-    do prefix = randomBytes(PREFIX_LENGTH / 2).toString('hex');
+    do prefix = randomBytes(PREFIX_LENGTH).toString('base64url').slice(0, PREFIX_LENGTH);
     while (this.#connections.has(prefix));
     this.#connections.set(prefix, messages);
     return prefix;
@@ -81,6 +86,7 @@ export class Acknowledgements {
   /** The connection is gone: only those that nodes have in hand, or have made safe, are found any more. */
   close(prefix: string, left: readonly HeldMessage[]): void {
     this.#connections.delete(prefix);
+    this.#last = undefined;
     for (const message of left) this.#left.set(message.messageId, message);
   }
 
@@ -92,8 +98,15 @@ export class Acknowledgements {
   #find(messageId: string | undefined): HeldMessage | undefined {
     // Flows may have put anything in the place of the id.
     if (typeof messageId !== 'string') return undefined;
-    const found = this.#connections.get(messageId.slice(0, PREFIX_LENGTH))?.find(messageId);
-    return found ?? this.#left.get(messageId);
+    return this.#connectionOf(messageId)?.find(messageId) ?? this.#left.get(messageId);
+  }
+
+  #connectionOf(messageId: string): HeldMessages | undefined {
+    if (this.#last && messageId.startsWith(this.#last.prefix)) return this.#last.messages;
+    const prefix = messageId.slice(0, PREFIX_LENGTH);
+    const messages = this.#connections.get(prefix);
+    if (messages) this.#last = { prefix, messages };
+    return messages;
   }
 }
 

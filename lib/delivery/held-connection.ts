@@ -45,6 +45,9 @@ const CONNECT_TIMEOUT = 30_000;
 /** What the end of a connection may take before it is cut, ms. */
 const END_TIMEOUT = 2000;
 
+/** What tells an MQTT client, for which it is nothing to report, that it must not acknowledge a message. */
+const HELD_BACK = new Error('the acknowledgement is held');
+
 /** One connection to the broker: an MQTT client and the acknowledgements that are held back from it. */
 export class HeldConnection {
   readonly window: HeldWindow;
@@ -87,6 +90,9 @@ export class HeldConnection {
         return this.#stream;
       }, clientOptions(this.settings));
       this.#client = client;
+      client.handleMessage = (packet, callback) => {
+        callback(this.#holdBack(packet) ? HELD_BACK : undefined);
+      };
       // The first packet; see clientOptions.
       client.once('packetsend', (packet) => {
         if (packet.cmd === 'connect' && packet.properties)
@@ -155,6 +161,14 @@ export class HeldConnection {
     if (packet.cmd === 'publish') this.#arrive(packet);
     else if (packet.cmd === 'pubrel') this.settings.released.delete(packet.messageId ?? 0);
     else if (packet.cmd === 'connack') this.#take(packet);
+  }
+
+  /**
+   * The client would write the PUBACK now, each through a stream of its own making: it is written with others instead.
+   * That of a message that is not held here is the client's to write, and so is a PUBREC; see HeldStream.
+   */
+  #holdBack({ qos, messageId = 0 }: IPublishPacket): boolean {
+    return qos === 1 && this.window.hold(messageId, PacketType.puback << 4);
   }
 
   /** Ids of a session that is gone may come again for other messages, and messages may come before 'connect' is told. */

@@ -4,6 +4,13 @@ import type { IStream } from 'mqtt';
 
 import { type Acknowledgement, acknowledgementIn, PacketCutter } from './held-packets';
 
+/**
+ * Bytes that the client is given in one turn of the event loop. All that a socket has, 2 MiB of small messages that a
+ * broker had queued, would hold the loop for 200 ms; and messages that wait for the nodes they go to outlive a collection
+ * of garbage, which then has to copy them.
+ */
+const A_TURN = 32 * 1024;
+
 /** Takes an acknowledgement that the client wants to send; false when it is to be sent at once. */
 export type Hold = (packetId: number, acknowledgement: Acknowledgement) => boolean;
 
@@ -14,7 +21,14 @@ export type Hold = (packetId: number, acknowledgement: Acknowledgement) => boole
 export class HeldStream extends Duplex {
   readonly #cutter = new PacketCutter();
   readonly #socket: IStream;
-  #paused = false;
+  /** What the socket gave and the client has not. */
+  #came: Buffer | undefined;
+  /** The client takes more. */
+  #isWanted = true;
+  /** Bytes that the client may still be given in this turn of the event loop. */
+  #room = A_TURN;
+  #turn: NodeJS.Immediate | undefined;
+  #isPaused = false;
 
   constructor(
     socket: IStream,
@@ -23,7 +37,8 @@ export class HeldStream extends Duplex {
     super();
     this.#socket = socket;
     socket.on('data', (bytes: Buffer) => {
-      if (!this.push(bytes)) socket.pause();
+      this.#came = this.#came ? Buffer.concat([this.#came, bytes]) : bytes;
+      this.#flow();
     });
     socket.on('error', (error: Error) => this.destroy(error));
     socket.on('close', () => this.destroy());
@@ -36,12 +51,32 @@ export class HeldStream extends Duplex {
 
   /** Nothing more arrives from now on. */
   pauseReading(): void {
-    this.#paused = true;
-    this.#socket.pause();
+    this.#isPaused = true;
+    this.#flow();
   }
 
   override _read(): void {
-    if (!this.#paused) this.#socket.resume();
+    this.#isWanted = true;
+    this.#flow();
+  }
+
+  /** Gives the client what came, as far as it wants it and the turn has room, and then lets more come. */
+  #flow(): void {
+    while (this.#came && this.#isWanted && this.#room > 0 && !this.#isPaused) {
+      const piece = this.#came.subarray(0, this.#room);
+      this.#came = piece.length < this.#came.length ? this.#came.subarray(piece.length) : undefined;
+      this.#room -= piece.length;
+      this.#turn ??= setImmediate(() => {
+        this.#turn = undefined;
+        this.#room = A_TURN;
+        this.#flow();
+      });
+      // Where it asks for more while it takes this, it calls _read.
+      this.#isWanted = false;
+      if (this.push(piece)) this.#isWanted = true;
+    }
+    if (this.#came || !this.#isWanted || this.#isPaused) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   /** Does nothing: the client has the pieces of each packet collected, which the cutter does for less. */
@@ -72,6 +107,9 @@ export class HeldStream extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    // The broker sends again what was not acknowledged.
+    this.#came = undefined;
+    clearImmediate(this.#turn);
     this.#socket.destroy();
     callback(error);
   }

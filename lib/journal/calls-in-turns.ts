@@ -1,9 +1,7 @@
 import { guarded } from '../guarded';
+import { workATurn } from '../turn';
 
-/** Callbacks at a time: each may run a user's flow, and ten thousand in one turn would hold the event loop. */
-const CALLS_A_TURN = 200;
-
-/** Calls back in order, some in every turn of the event loop. */
+/** Calls back in order, in as many turns of the event loop as it takes. */
 export class CallsInTurns {
   #calls: (() => void)[] = [];
   #next = 0;
@@ -17,12 +15,12 @@ export class CallsInTurns {
   }
 
   #turn(): void {
-    const end = Math.min(this.#next + CALLS_A_TURN, this.#calls.length);
-    for (; this.#next < end; this.#next++) {
-      const call = this.#calls[this.#next];
+    const isMore = workATurn(() => {
+      const call = this.#calls[this.#next++];
       if (call) guarded(call);
-    }
-    if (this.#next < this.#calls.length) {
+      return this.#next < this.#calls.length;
+    });
+    if (isMore) {
       setImmediate(() => this.#turn());
       return;
     }

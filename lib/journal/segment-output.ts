@@ -59,8 +59,7 @@ export class SegmentOutput {
       await fillInChecks(entries, seed, start);
       if (isNew) await writeAll(file, [this.#header(segment.number), ...entries], 0);
       else await writeAll(file, entries, start);
-      await file.sync();
-      if (isNew) await this.fs.syncFolder(this.folder);
+      await (isNew ? this.#syncBoth(file) : file.sync());
     } catch (error) {
       this.#current = undefined;
       await this.#giveUp(current, isNew, brought);
@@ -82,6 +81,12 @@ export class SegmentOutput {
     const file = await this.fs.open(segment.path(this.folder), 'create');
     this.nextSegment++;
     return { segment, file, seed: seedOf(this.salt, segment.number), copies: new Copies() };
+  }
+
+  /** Syncs a new file and, meanwhile, the folder that names it. */
+  async #syncBoth(file: JournalFile): Promise<void> {
+    const outcomes = await Promise.allSettled([file.sync(), this.fs.syncFolder(this.folder)]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   #header(number: number): Buffer {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import type { NodeMessage } from 'node-red';
 
@@ -140,6 +141,7 @@ describe('s3-batch-out: journal', () => {
     const flow = await load();
     await flow.send('out', weld(plant, 'D', '20181001 171035'));
     await flow.deploy(flowWith({}).filter(({ id }) => id !== 'out'));
+    while ((await recordsIn(embedded.store, plant)).length === 0) await setTimeout(10);
     await flow.until('the folder to go', () => !existsSync(path.join(folder, 's3-batch', 'out')));
     assert.equal((await recordsIn(embedded.store, plant)).length, 1);
   });

@@ -36,7 +36,7 @@ describe('acknowledgements', () => {
   it('knows the messages that are held, and when they are to be acknowledged', () => {
     assert.equal(acknowledgements.size, 3);
     assert.equal(acknowledgements.get(messageIds[1])?.when, 'journaled');
-    for (const unknown of ['', 'm4', `${messageIds[1]}0`, messageIds[1]?.slice(0, 8), undefined, 7 as never])
+    for (const unknown of ['', 'm4', `${messageIds[1]}0`, messageIds[1]?.slice(0, -1), undefined, 7 as never])
       assert.equal(acknowledgements.get(unknown), undefined);
   });
 

@@ -141,6 +141,24 @@ describe('the stream that holds acknowledgements', () => {
     assert.ok(Buffer.concat(chunks).equals(sent));
   });
 
+  it('gives the reader little in a turn of the event loop, however much the broker had queued', async () => {
+    const [socket, broker] = duplexPair({ readableHighWaterMark: 1 << 20, writableHighWaterMark: 1 << 20 });
+    const stream = new HeldStream(socket, () => true);
+    const sent = Buffer.from(Array.from({ length: 500_000 }, (_, at) => at & 0xff));
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    broker.write(sent);
+    let [bytes, most] = [0, 0];
+    while (bytes < sent.length) {
+      await nextTurn();
+      const now = chunks.reduce((sum, { length }) => sum + length, 0);
+      most = Math.max(most, now - bytes);
+      bytes = now;
+    }
+    assert.ok(most <= 32 * 1024, `${most} bytes in a turn`);
+    assert.ok(Buffer.concat(chunks).equals(sent));
+  });
+
   it('ends with the socket, and the socket with it', async () => {
     const [socket] = duplexPair();
     const stream = new HeldStream(socket, () => true);
