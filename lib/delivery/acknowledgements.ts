@@ -96,8 +96,9 @@ export class Acknowledgements {
   }
 
   #find(messageId: string | undefined): HeldMessage | undefined {
-    // Flows may have put anything in the place of the id.
-    if (typeof messageId !== 'string') return undefined;
+    // Flows may have put anything in the place of the id, and most have no mqtt-ack-in.
+    if (typeof messageId !== 'string' || (this.#connections.size === 0 && this.#left.size === 0))
+      return undefined;
     return this.#connectionOf(messageId)?.find(messageId) ?? this.#left.get(messageId);
   }
 

@@ -15,8 +15,8 @@ export interface JournalFile {
 
 /** The port to the disk: what fails in the real one can be made to fail in tests. Failures are thrown as they come. */
 export interface FileSystem {
-  /** Makes the folder, which only its owner may enter, and those above it. */
-  makeFolder(path: string): Promise<void>;
+  /** Makes the folder, which only its owner may enter, and those above it; false when it was there. */
+  makeFolder(path: string): Promise<boolean>;
   /** Names in a folder. */
   list(folder: string): Promise<string[]>;
   /** Bytes of a file. */
@@ -28,8 +28,8 @@ export interface FileSystem {
   remove(path: string): Promise<void>;
   /** Makes what was added to or removed from a folder last; does nothing where the platform cannot. */
   syncFolder(folder: string): Promise<void>;
-  /** Makes a file with this text; false when there is one. */
-  createExclusive(path: string, text: string): Promise<boolean>;
+  /** Makes a file with this text: answers once the file is there, and `written` once its text is. Undefined when there is one. */
+  createExclusive(path: string, text: string): Promise<{ written: Promise<void> } | undefined>;
   /** A file's text and when it was last changed or touched, ms since 1970; undefined when it is not there. */
   readText(path: string): Promise<{ text: string; modified: number } | undefined>;
   /** Sets when the file was last changed to now. */
@@ -72,9 +72,17 @@ class RealFile implements JournalFile {
   }
 }
 
+async function writeAndClose(handle: FileHandle, text: string): Promise<void> {
+  try {
+    await handle.writeFile(text);
+  } finally {
+    await handle.close();
+  }
+}
+
 export const nodeFileSystem: FileSystem = {
   async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    return (await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined;
   },
   list: (folder) => readdir(folder),
   size: async (path) => (await stat(path)).size,
@@ -99,15 +107,10 @@ export const nodeFileSystem: FileSystem = {
     try {
       handle = await open(path, 'wx', OWNER_ONLY);
     } catch (error) {
-      if (systemCode(error) === 'EEXIST') return false;
+      if (systemCode(error) === 'EEXIST') return undefined;
       throw error;
     }
-    try {
-      await handle.writeFile(text);
-    } finally {
-      await handle.close();
-    }
-    return true;
+    return { written: writeAndClose(handle, text) };
   },
   async readText(path) {
     try {

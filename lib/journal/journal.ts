@@ -69,11 +69,10 @@ export class Journal {
     let opened: Journal | undefined;
     let lock: Lock | undefined;
     try {
-      await fs.makeFolder(folder);
       lock = await Lock.take(fs, clock, folder, (error) => {
         if (opened) opened.#commits.lose(error);
       });
-      const found = await recover(fs, folder);
+      const found = await recover(fs, folder, lock.names);
       const holdings = new Holdings();
       opened = new Journal(options, fs, clock, lock, holdings, found);
       const batches = opened.#restore(found);

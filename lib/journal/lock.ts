@@ -42,6 +42,8 @@ interface Found {
 export class Lock {
   #timer: Timer | undefined;
   #number = 0;
+  /** Those that were there when it was last looked into. */
+  #names: readonly string[] = [];
   /** When the lock was last known to be ours. */
   #knownAt: number;
 
@@ -56,6 +58,8 @@ export class Lock {
   }
 
   /**
+   * Makes the folder where there is none, and locks it. Messages wait meanwhile, and where they come in floods, each step
+   * waits for a turn of the event loop that takes long: so there are few.
    * @param lost called when another process has taken the folder all the same: this one must write no more
    * @throws JOURNAL_LOCKED when another process, or another journal of this one, has the folder
    */
@@ -71,13 +75,18 @@ export class Lock {
     try {
       const holder: Holder = { ...self, token: randomUUID() };
       const lock = new Lock(fs, clock, folder, JSON.stringify(holder), lost);
-      await lock.#take();
+      await lock.#take(await fs.makeFolder(folder));
       lock.#beat();
       return lock;
     } catch (error) {
       held.delete(key);
       throw error;
     }
+  }
+
+  /** Names in the folder when the lock was taken. */
+  get names(): readonly string[] {
+    return this.#names;
   }
 
   /** The process was held up for so long that others may have taken it for gone: `check` before anything is written. */
@@ -96,15 +105,17 @@ export class Lock {
     if (await this.#isOurs()) await this.fs.remove(this.#path(this.#number));
   }
 
-  async #take(): Promise<void> {
+  /** @param isNew the folder was made just now: nobody can have left a lock there */
+  async #take(isNew: boolean): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const stale = await this.#staleLocks();
+      const stale = isNew && attempt === 0 ? [] : await this.#staleLocks();
       if (!stale) continue;
       this.#number = (stale.at(-1)?.number ?? 0) + 1;
-      if (!(await this.fs.createExclusive(this.#path(this.#number), this.text))) continue;
+      const made = await this.fs.createExclusive(this.#path(this.#number), this.text);
+      if (!made) continue;
       // Who looked long ago may have made a number that is not the next one any more. Each looks again after it has
       // made its own: of two, at least one sees the other's, and gives way.
-      const others = await this.#locks(this.#number);
+      const [others] = await Promise.all([this.#locks(this.#number), made.written]);
       if (others.every((other) => stale.some((one) => isSame(one, other)))) {
         for (const { number } of others) await this.fs.remove(this.#path(number));
         return;
@@ -152,7 +163,8 @@ export class Lock {
 
   /** The locks in the folder, by number, but for the one that is known to be ours. */
   async #locks(own?: number): Promise<Found[]> {
-    const numbers = (await this.fs.list(this.folder)).map((name) => Number(NAME.exec(name)?.[1] ?? 0));
+    this.#names = await this.fs.list(this.folder);
+    const numbers = this.#names.map((name) => Number(NAME.exec(name)?.[1] ?? 0));
     const found: Found[] = [];
     for (const number of numbers.filter((one) => one > 0 && one !== own).sort((a, b) => a - b)) {
       const file = await this.fs.readText(this.#path(number));
@@ -189,7 +201,8 @@ export class Lock {
         return false;
       }
       // Somebody tidied up. Whoever was quicker is found by the next beat.
-      await this.fs.createExclusive(this.#path(this.#number), this.text);
+      const made = await this.fs.createExclusive(this.#path(this.#number), this.text);
+      await made?.written;
     }
     this.#knownAt = this.clock.elapsed();
     return true;

@@ -56,10 +56,10 @@ interface SegmentFile {
 /**
  * Reads all segments of a folder. Only after all headers are known to be of a version that this code knows is
  * anything in the folder changed: unfinished copies are removed, a torn tail is cut.
+ * @param names what is in the folder
  * @throws JOURNAL_UNUSABLE when a newer version wrote a segment
  */
-export async function recover(fs: FileSystem, folder: string): Promise<Found> {
-  const names = await fs.list(folder);
+export async function recover(fs: FileSystem, folder: string, names: readonly string[]): Promise<Found> {
   const files = await readHeaders(fs, folder, names);
   for (const name of names) if (name.endsWith('.new')) await fs.remove(join(folder, name));
   const replaced = files.filter(({ segment }) =>

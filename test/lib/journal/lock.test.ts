@@ -21,11 +21,18 @@ const commit = { ms: 5, records: 100 };
 /** The lock of a process that has ended. */
 const left = JSON.stringify({ ...self, pid: 2 ** 22 + 1, token: 'x' });
 
-/** A disk whose answers come in any order. */
-function slowed(disk: MemoryDisk, scheduler: fc.Scheduler): FileSystem {
+/** A disk whose answers come in any order. `isNew`: the first to make the folder is told that it was not there. */
+function slowed(disk: MemoryDisk, scheduler: fc.Scheduler, isNew: boolean): FileSystem {
   const wait = () => scheduler.schedule(Promise.resolve());
+  let isMissing = isNew;
   return {
     ...nodeFileSystem,
+    makeFolder: async () => {
+      await wait();
+      const isMade = isMissing;
+      isMissing = false;
+      return isMade;
+    },
     list: async () => (await wait(), disk.list()),
     readText: async (path) => (await wait(), disk.readText(path)),
     createExclusive: async (path, text) => (await wait(), disk.createExclusive(path, text)),
@@ -165,10 +172,10 @@ describe("a journal's lock", () => {
     const folders = ['/a', '/b', '/c', '/d', '/e'];
     let taken = 0;
     await fc.assert(
-      fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+      fc.asyncProperty(fc.scheduler(), fc.boolean(), async (scheduler, isNew) => {
         const disk = new MemoryDisk();
-        disk.files.set('lock.3', Buffer.from(left));
-        const fs = slowed(disk, scheduler);
+        if (!isNew) disk.files.set('lock.3', Buffer.from(left));
+        const fs = slowed(disk, scheduler, isNew);
         const holders = new Set<string>();
         const takes = folders.map(async (folder) => {
           const lock = await Lock.take(fs, new FakeClock(), folder, (error) => assert.ifError(error));

@@ -40,8 +40,8 @@ export class MemoryDisk implements FileSystem {
     return [...this.files.keys()].filter((name) => name.endsWith('.journal')).sort();
   }
 
-  makeFolder(): Promise<void> {
-    return Promise.resolve();
+  makeFolder(): Promise<boolean> {
+    return Promise.resolve(false);
   }
 
   list(): Promise<string[]> {
@@ -106,10 +106,10 @@ export class MemoryDisk implements FileSystem {
     this.#check('syncFolder');
   }
 
-  createExclusive(path: string, text: string): Promise<boolean> {
-    if (this.files.has(basename(path))) return Promise.resolve(false);
+  createExclusive(path: string, text: string): Promise<{ written: Promise<void> } | undefined> {
+    if (this.files.has(basename(path))) return Promise.resolve(undefined);
     this.files.set(basename(path), Buffer.from(text));
-    return Promise.resolve(true);
+    return Promise.resolve({ written: Promise.resolve() });
   }
 
   readText(path: string): Promise<{ text: string; modified: number } | undefined> {
