@@ -2,20 +2,14 @@ import type { Clock } from '../clock';
 import { systemClock } from '../clock';
 import { S3BatchError } from '../errors';
 import { type Destination, Placement } from '../layout';
-import {
-  DEFAULT_MAX_BLOCK,
-  DEFAULT_MAX_INDEX,
-  extensionOf,
-  type FramedPayload,
-  frameOverhead,
-  type Framing,
-  toLine,
-} from '../object';
+import { DEFAULT_MAX_INDEX, type FramedPayload, frameOverhead, type Framing, toLine } from '../object';
 import { newBatchId } from './batch-id';
 import { type EarlyRecord, refusal, type SafeAt } from './early-records';
 import { describeSeal, type FormerBatch } from './journaled-batch';
 import { OpenBatch } from './open-batch';
 import { OpenBatches } from './open-batches';
+import { checkSize, checkTopic } from './record-limits';
+import { isIn, objectName, seal } from './seal';
 import type { SealedBatch, StoredObject, Trigger } from './sealed-batch';
 import { SealTimers } from './seal-timers';
 import { guarded } from '../guarded';
@@ -28,8 +22,6 @@ import { type Recovery, WriterJournal } from './writer-journal';
 
 /** More destinations than this at once are a mistake in a layout or a stranger's doing; the oldest are sealed. */
 const MAX_OPEN = 1000;
-/** Longest topic that MQTT has, in bytes. */
-const MAX_TOPIC = 65_535;
 /** However the limits are set: one buffer and one PUT take a batch, and readers take its index. */
 const MAX_BATCH = 1024 ** 3;
 const MAX_INDEX = DEFAULT_MAX_INDEX - 1024 ** 2;
@@ -149,7 +141,7 @@ export class BatchWriter {
       if (this.#closed) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
       // Before anything is made of them that could be larger still.
       checkTopic(topic);
-      this.#checkSize(payload.length);
+      checkSize(payload.length, this.#settings.memory);
       const { early } = this.#journal;
       if (early) {
         this.#makeRoom(payload.length);
@@ -174,12 +166,12 @@ export class BatchWriter {
     settled: Settled | undefined,
     safeAt: SafeAt,
   ): void {
-    const { layout, framing, limits } = this.#settings;
+    const { layout, framing, limits, memory } = this.#settings;
     const placement = this.#placement;
     layout.resolve(topic, payload, arrival, placement);
     const framed = frame(framing, placement);
     const length = framed.body.length + frameOverhead(framing);
-    this.#checkSize(length);
+    checkSize(length, memory);
     this.#makeRoom(length);
     if (placement.flags !== 0) countFlags(this.counts, placement.flags);
 
@@ -219,7 +211,7 @@ export class BatchWriter {
   async flush(destination?: string): Promise<StoredObject[]> {
     if (this.#journal.early) await this.opened;
     for (const batch of this.#open.all) {
-      if (isIn(destination, batch.destination.bucket, this.#nameOf(batch, this.#settings))) {
+      if (isIn(destination, batch.destination.bucket, objectName(batch, this.#settings))) {
         this.#seal(batch, 'flush');
       }
     }
@@ -296,17 +288,6 @@ export class BatchWriter {
     return left;
   }
 
-  #checkSize(length: number): void {
-    const { memory } = this.#settings;
-    if (length <= memory && length <= DEFAULT_MAX_BLOCK) return;
-    throw new S3BatchError(
-      'MESSAGE_TOO_LARGE',
-      memory < DEFAULT_MAX_BLOCK
-        ? `the message takes ${length} bytes, more than the ${memory} bytes of memory that batches may hold: raise the memory limit`
-        : `the message takes ${length} bytes, more than the ${DEFAULT_MAX_BLOCK} that can be read back: send it in parts`,
-    );
-  }
-
   #makeRoom(length: number): void {
     const { memory } = this.#settings;
     const over = this.heldBytes + length - memory;
@@ -347,24 +328,8 @@ export class BatchWriter {
   #seal(batch: OpenBatch, trigger: Trigger, objects: ObjectSettings = this.#settings): void {
     this.#open.remove(batch);
     this.#timers.disarm(batch);
-    const { framing, compression, blockSize } = objects;
     const { onDisk, settled } = batch;
-    const sealed: SealedBatch = {
-      id: batch.id,
-      bucket: batch.destination.bucket,
-      key: this.#nameOf(batch, objects),
-      count: batch.count,
-      first: batch.first,
-      last: batch.last,
-      payloadBytes: batch.bytes,
-      trigger,
-      framing,
-      compression,
-      blockSize,
-      keyFormat: batch.layout.keyShape,
-      records: batch,
-      ...(onDisk && { onDisk }),
-    };
+    const sealed = seal(batch, trigger, objects);
     this.counts.sealed += batch.count;
     if (onDisk) {
       onDisk.batch.seal(describeSeal(sealed));
@@ -380,17 +345,6 @@ export class BatchWriter {
         settleInTurns(settled, object !== undefined);
       });
     }
-  }
-
-  #nameOf(batch: OpenBatch, { framing, compression, instance }: ObjectSettings): string {
-    return batch.layout.objectName(batch.destination, {
-      first: batch.first,
-      last: batch.last,
-      count: batch.count,
-      batch: batch.id,
-      instance,
-      extension: extensionOf(framing, compression),
-    });
   }
 
   #appendEarly({ topic, payload, arrival, settled, safeAt }: EarlyRecord): void {
@@ -433,20 +387,6 @@ export class BatchWriter {
   }
 }
 
-function isIn(destination: string | undefined, bucket: string, key: string): boolean {
-  if (destination === undefined) return true;
-  const [wantedBucket, ...beginning] = destination.split('/');
-  return wantedBucket === bucket && key.startsWith(beginning.join('/'));
-}
-
 function frame(framing: Framing, { bytes, json, lineBreaks }: Placement): FramedPayload {
   return framing === 'newline' ? toLine(bytes, json, lineBreaks) : { body: bytes, flags: 0 };
-}
-
-function checkTopic(topic: string): void {
-  if (topic.length <= MAX_TOPIC) return;
-  throw new S3BatchError(
-    'MESSAGE_TOO_LARGE',
-    `the topic has ${topic.length} characters, more than the ${MAX_TOPIC} bytes that MQTT takes: shorten it`,
-  );
 }
