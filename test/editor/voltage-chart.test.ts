@@ -309,7 +309,7 @@ describe('the examples in a fresh Node-RED, and the voltage chart', function () 
     assert.equal(requestsIn(status), archive.server.stats.requests - before);
     assert.match(
       status,
-      /^120 spots, all drawn\. 1 of 1 objects listed, \d+ requests, [\d,]+ bytes; downloading these objects: [\d,]+ bytes\.$/,
+      /^120 spots, all drawn\. 1 of 1 object listed, \d+ requests, [\d,]+ bytes; downloading these objects: [\d,]+ bytes\.$/,
     );
     const { series, useUTC } = await drawn(120);
     assert.equal(useUTC, true);
@@ -525,7 +525,7 @@ describe('the examples in a fresh Node-RED, and the voltage chart', function () 
     const denied = { kind: 'status', status: 403, code: 'AccessDenied' } as const;
     archive.server.faults.add({ ...denied, match: ({ operation }) => operation === 'ListBuckets' });
     await refreshed('No lists, but plant and devices can be typed: The store denies access');
-    assert.match(await answerTo(NEW.plant, 'D1', ...DAY), /^1 spots, all drawn/);
+    assert.match(await answerTo(NEW.plant, 'D1', ...DAY), /^1 spot, all drawn/);
   });
 
   it('says that the store is away', async () => {
