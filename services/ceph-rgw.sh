@@ -13,15 +13,19 @@ OSD_BYTES=10737418240 # of a sparse file
 S3_USER=s3-batch
 
 missing() {
-  missing_of ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common curl:curl
+  missing_of ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common curl:curl openssl:openssl
 }
 
 daemon_pid() { pid_of "$D/run/$1.pid" "$CONF"; }
 ceph_() { timeout "$WAIT" ceph -c "$CONF" --connect-timeout 20 "$@"; }
 admin() { timeout "$WAIT" radosgw-admin -c "$CONF" "$@" >/dev/null 2>>"$D/log/admin.log"; }
+endpoints() { echo "endpoint=$HOST:$S3_PORT ssl_endpoint=$HOST:$S3_TLS_PORT"; }
 osd_up() { ceph_ osd stat -f json | grep -q '"num_up_osds":1'; }
 rgw_up() {
-  daemon_pid client.rgw >/dev/null && curl -fsS --max-time 5 "$S3_ENDPOINT/" 2>/dev/null | grep -q ListAllMyBuckets
+  daemon_pid client.rgw >/dev/null || return 1
+  local answers
+  answers=$(curl -sS --noproxy '*' --max-time 5 --cacert "$S3_TLS_CA_FILE" "$S3_ENDPOINT/" "$S3_TLS_ENDPOINT/" 2>/dev/null)
+  [[ $answers == *'<ListAllMyBuckets'*'<ListAllMyBuckets'* ]]
 }
 
 wait_for() { # daemon, command...
@@ -46,6 +50,25 @@ make_keyring() {
     done >"$D/keyring.new"
     mv "$D/keyring.new" "$D/keyring"
   )
+}
+
+# The gateway's certificate and the authority that signed it, whose key is not kept: nobody gets another.
+make_certificate() {
+  local new=$D/tls.new
+  # Nothing of the system's openssl.cnf, whose extensions would come on top.
+  local args=(-x509 -config /dev/null -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650)
+  rm -rf "$new" "$D/tls"
+  (
+    umask 077
+    mkdir "$new" &&
+      openssl req "${args[@]}" -subj '/CN=authority of the test services' -keyout "$new/ca.key" -out "$new/ca.pem" \
+        -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign &&
+      openssl req "${args[@]}" -subj '/CN=Ceph RGW' -keyout "$new/rgw.key" -out "$new/rgw.pem" \
+        -addext basicConstraints=critical,CA:FALSE -addext "subjectAltName=IP:$HOST,DNS:localhost" \
+        -CA "$new/ca.pem" -CAkey "$new/ca.key" &&
+      rm "$new/ca.key"
+  ) 2>"$D/log/openssl.log" || die "the gateway's certificate cannot be made (see $D/log/openssl.log)"
+  mv "$new" "$D/tls"
 }
 
 write_conf() {
@@ -88,7 +111,7 @@ osd fast shutdown = true
 bluestore block size = $OSD_BYTES
 [client.rgw]
 # Without tcp_nodelay a ranged GET takes 48 ms instead of 4.
-rgw frontends = beast endpoint=$HOST:$S3_PORT tcp_nodelay=1
+rgw frontends = beast $(endpoints) ssl_certificate=$D/tls/rgw.pem ssl_private_key=$D/tls/rgw.key tcp_nodelay=1
 rgw data = $D/rgw
 rgw enable usage log = false
 rgw enable ops log = false
@@ -146,10 +169,12 @@ start() {
   ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 
   if daemon_pid client.rgw >/dev/null; then
-    grep -qF "endpoint=$HOST:$S3_PORT " "$CONF" ||
-      die "it runs with another port already ($(grep -o 'endpoint=[^ ]*' "$CONF")); stop it first"
+    grep -qF "beast $(endpoints) " "$CONF" ||
+      die "it runs with other ports already ($(grep -oE 'beast endpoint=[^ ]*( ssl_endpoint=[^ ]*)?' "$CONF")); stop it first"
   else
     need_free_port "$S3_PORT" "Ceph's S3 gateway" S3_BATCH_S3_PORT
+    need_free_port "$S3_TLS_PORT" "Ceph's S3 gateway over TLS" S3_BATCH_S3_TLS_PORT
+    [[ -s $D/tls/rgw.pem ]] || make_certificate
   fi
   daemon_pid mon.a >/dev/null || need_free_port "$MON_PORT" "Ceph's monitor" S3_BATCH_MON_PORT
   write_conf
@@ -184,9 +209,9 @@ status() {
     echo "ceph-rgw  down: no ${down[*]}"
     return 1
   fi
-  rgw_up || { echo "ceph-rgw  down: its daemons run, but $S3_ENDPOINT does not answer"; return 1; }
+  rgw_up || { echo "ceph-rgw  down: its daemons run, but $S3_ENDPOINT or $S3_TLS_ENDPOINT does not answer"; return 1; }
   local IFS=,
-  echo "ceph-rgw  up   $S3_ENDPOINT  (${pids[*]})"
+  echo "ceph-rgw  up   $S3_ENDPOINT  $S3_TLS_ENDPOINT  (${pids[*]})"
 }
 
 case ${1:-} in

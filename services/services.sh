@@ -16,7 +16,7 @@ each() { # every service, whatever becomes of the others; fails when one fails
 
 env_lines() {
   local name
-  for name in S3_ENDPOINT S3_REGION S3_ACCESS_KEY S3_SECRET_KEY MQTT_URL; do
+  for name in S3_ENDPOINT S3_TLS_ENDPOINT S3_TLS_CA_FILE S3_REGION S3_ACCESS_KEY S3_SECRET_KEY MQTT_URL; do
     printf 'export %s=%q\n' "$name" "${!name}"
   done
 }

@@ -8,12 +8,14 @@ SERVICES_DIR=${S3_BATCH_SERVICES_DIR:-$REPO/.services}
 HOST=127.0.0.1
 MQTT_PORT=${S3_BATCH_MQTT_PORT:-18993}
 S3_PORT=${S3_BATCH_S3_PORT:-18990}
+S3_TLS_PORT=${S3_BATCH_S3_TLS_PORT:-18992} # the same over TLS
 MON_PORT=${S3_BATCH_MON_PORT:-18991}     # Ceph's monitor
 OSD_PORTS=${S3_BATCH_OSD_PORTS:-19000}   # Ceph's osd takes free ones of the hundred from here
 WAIT=${S3_BATCH_START_TIMEOUT:-90}       # seconds, for each thing that is waited for
 
 MQTT_URL=mqtt://$HOST:$MQTT_PORT
 S3_ENDPOINT=http://$HOST:$S3_PORT
+S3_TLS_ENDPOINT=https://$HOST:$S3_TLS_PORT
 S3_REGION=us-east-1
 S3_ACCESS_KEY=${S3_BATCH_ACCESS_KEY:-s3batchaccess}
 S3_SECRET_KEY=${S3_BATCH_SECRET_KEY:-s3batchsecret}
@@ -26,6 +28,7 @@ die() {
 [[ $SERVICES_DIR == /* ]] || SERVICES_DIR=$PWD/$SERVICES_DIR
 [[ $SERVICES_DIR != *[[:space:]]* ]] || die "the folder '$SERVICES_DIR' has a space in its name, which ceph.conf \
 does not take; set S3_BATCH_SERVICES_DIR to another one"
+S3_TLS_CA_FILE=$SERVICES_DIR/ceph/tls/ca.pem # who trusts it trusts the gateway
 
 # The pid in file $1, if that process lives and was started with the config file $2; else fails. By command line
 # and not by signal 0: a pid may be another's by now, and a zombie still takes signals.
