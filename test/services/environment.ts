@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 /** What `npm run test:services` tells about the services that run. */
 export interface S3Access {
   endpoint: string;
@@ -21,6 +23,15 @@ export function s3Access(): S3Access {
     region: variable('S3_REGION'),
     accessKey: variable('S3_ACCESS_KEY'),
     secretKey: variable('S3_SECRET_KEY'),
+  };
+}
+
+/** The same gateway with the same keys over its own TLS, and the certificate of the authority that it has its own from. */
+export function s3TlsAccess(): S3Access & { ca: string } {
+  return {
+    ...s3Access(),
+    endpoint: variable('S3_TLS_ENDPOINT'),
+    ca: readFileSync(variable('S3_TLS_CA_FILE'), 'utf8'),
   };
 }
 

@@ -71,8 +71,9 @@ export function storeConformance(name: string, start: () => Promise<ConformanceT
 
     before(async () => {
       target = await start();
-      const { endpoint, region, credentials } = target.options;
-      admin = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
+      const { endpoint, region, credentials, tls } = target.options;
+      const requestHandler = { httpsAgent: { ...tls } };
+      admin = new S3Client({ endpoint, region, credentials, forcePathStyle: true, requestHandler });
       await admin.send(new CreateBucketCommand({ Bucket: bucket }));
       store = new S3Store(target.options);
     });
@@ -295,8 +296,9 @@ export function storeConformance(name: string, start: () => Promise<ConformanceT
       });
 
       it('refuses attributes far beyond that, in clear words', async () => {
+        // 45 kB: Ceph ends at 15, and over TLS, where the head of a request comes in pieces, at 30.
         const attributes = Object.fromEntries(
-          Array.from({ length: 30 }, (_, i) => [`a${i}`, 'x'.repeat(900)]),
+          Array.from({ length: 50 }, (_, i) => [`a${i}`, 'x'.repeat(900)]),
         );
         await assert.rejects(
           put('attributes/huge', 'x', { attributes }),
