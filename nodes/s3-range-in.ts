@@ -16,6 +16,7 @@ import {
   turnEvery,
 } from '../lib/query';
 import type { ObjectStore } from '../lib/store/object-store';
+import { bytesText } from './common/bytes';
 import { safeDone } from './common/done';
 import { errorStatus } from './common/error-status';
 import { FlowPace } from './common/flow-pace';
@@ -25,7 +26,7 @@ import { type PayloadType, recordMembers } from './common/record-message';
 import { namedObject, type ReadInput, readInputOf } from './common/read-input';
 import { readSettings } from './common/refuse';
 import { textsOf } from './common/texts';
-import { asError, bytesText, type Done, numberOf, type Send, storeOf } from './common/types';
+import { asError, type Done, numberOf, type Send, storeOf } from './common/types';
 
 interface Config extends NodeDef {
   connection: string;
@@ -82,7 +83,7 @@ export = function (RED: NodeAPI): void {
         ) ?? readInputOf(message);
       if (input.kind === 'range') {
         send(await rangeMessage(store, input, message, signal));
-        this.status({ fill: 'green', shape: 'dot', text: bytesText(traffic.bytes) });
+        this.status({ fill: 'green', shape: 'dot', text: bytesText(RED, traffic.bytes) });
         return;
       }
       const objects = input.kind === 'matches' ? input.objects : [await wholeObject(store, input, signal)];
@@ -98,7 +99,7 @@ export = function (RED: NodeAPI): void {
         const values = {
           records: count + progress.duplicates,
           total,
-          bytes: bytesText(traffic.bytes),
+          bytes: bytesText(RED, traffic.bytes),
         };
         const state = emit.isWaiting() ? 'waiting' : 'reading';
         this.status({ fill: 'blue', shape: 'dot', text: text(`status.${state}`, values) });
@@ -124,7 +125,7 @@ export = function (RED: NodeAPI): void {
       const values = {
         records: amount(count, 'record'),
         duplicates: amount(progress.duplicates, 'duplicate'),
-        bytes: bytesText(traffic.bytes),
+        bytes: bytesText(RED, traffic.bytes),
         requests: amount(requestsOf(traffic), 'request'),
       };
       this.status({ fill: 'green', shape: 'dot', text: text(`status.${done}`, values) });

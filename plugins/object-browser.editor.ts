@@ -1,8 +1,8 @@
 import { type Archive, SHOW_OBJECT_BROWSER } from '../nodes/common/browse.editor';
+import { bytesText } from '../nodes/common/bytes';
 import { createDetails } from './object-browser/details.editor';
 import {
   bucketItem,
-  bytesText,
   explain,
   folderItem,
   loadBuckets,
@@ -64,7 +64,7 @@ function createBrowser(): Browser {
   const requests = createRequests((asked) => {
     total = { requests: total.requests + asked.requests, bytes: total.bytes + asked.bytes };
     const words = ({ requests: count, bytes }: Asked): string =>
-      text('cost.asked', { count, bytes: bytesText(bytes) });
+      text('cost.asked', { count, bytes: bytesText(RED, bytes) });
     cost.text(text('cost.all', { last: words(asked), total: words(total) }));
   }, withoutWords);
   const session: Session = {

@@ -2,9 +2,10 @@ import type { Node, NodeAPI, NodeStatus } from 'node-red';
 
 import type { Backup } from '../../lib/delivery/backup';
 import type { BackupLedger } from '../../lib/delivery/backup-settings';
+import { bytesText } from './bytes';
 import { headline } from './error-status';
 import { type Texts, textsOf } from './texts';
-import { ageText, bytesText } from './types';
+import { ageText } from './types';
 
 /** How often status, context and ledger follow, ms. */
 const EVERY = 1000;
@@ -69,7 +70,7 @@ export class BackupStatus {
     const parts: string[] = [];
     if (held > 0) {
       const age = ageText(oldestAge / 1000);
-      parts.push(text('held', { held, bytes: bytesText(heldBytes), age }));
+      parts.push(text('held', { held, bytes: bytesText(this.RED, heldBytes), age }));
     }
     if (journalError) parts.push(text('memoryOnly', { error: headline(this.RED, journalError) }));
     if (uploads.error) {

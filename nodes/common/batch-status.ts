@@ -1,9 +1,10 @@
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
 
 import type { BatchWriter } from '../../lib/batch';
+import { bytesText } from './bytes';
 import { headline } from './error-status';
 import { type Texts, textsOf } from './texts';
-import { ageText, bytesText } from './types';
+import { ageText } from './types';
 
 /** How often the status and the node's context follow, ms. */
 const EVERY = 1000;
@@ -67,7 +68,7 @@ export class BatchStatus {
       const count = batches.reduce((sum, batch) => sum + batch.count, 0);
       const bytes = batches.reduce((sum, batch) => sum + batch.bytes, 0);
       const age = Math.max(...batches.map((batch) => batch.ageSeconds));
-      parts.push(text('open', { count, bytes: bytesText(bytes), age: ageText(age) }));
+      parts.push(text('open', { count, bytes: bytesText(this.RED, bytes), age: ageText(age) }));
     }
     const { error: journalError } = this.writer.journal ?? {};
     if (journalError) parts.push(text('memoryOnly', { error: headline(this.RED, journalError) }));

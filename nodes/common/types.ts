@@ -66,15 +66,6 @@ export function asError(error: unknown): Error {
   return new Error(typeof message === 'string' ? message : inspect(message), { cause: error });
 }
 
-/** Bytes for people: `12.3 MB`. */
-export function bytesText(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-  return `${unit === 0 ? String(value) : value.toFixed(1)} ${units[unit] ?? ''}`;
-}
-
 /** An age for people: `12 s`, `3 min`, `2 h`. */
 export function ageText(seconds: number): string {
   if (seconds < 120) return `${Math.round(seconds)} s`;

@@ -1,15 +1,8 @@
 /** What the browser tells about the row that is selected: of an object its map, of a record its bytes. */
 import { hexLines, indentedJson, timeText, utf8Text } from '../../lib/browse/show';
+import { bytesText } from '../../nodes/common/bytes';
 import { isFailure } from './requests.editor';
-import {
-  amount,
-  bytesText,
-  type EntryRow,
-  explain,
-  type ObjectRow,
-  type Place,
-  type Session,
-} from './items.editor';
+import { amount, type EntryRow, explain, type ObjectRow, type Place, type Session } from './items.editor';
 
 interface BlockRow {
   series: string;
@@ -94,7 +87,7 @@ export function createDetails(session: Session): Details {
       session.ask<BlocksAnswer>('blocks', { bucket, key, etag, ...next });
     const first = await ask({ page: 0, from: 0 });
     const list = facts({
-      size: bytesText(size),
+      size: bytesText(RED, size),
       modified: modified === undefined ? undefined : timeText(modified),
       records: number(first.count),
       first: timeText(first.first),

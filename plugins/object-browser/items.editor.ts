@@ -1,5 +1,6 @@
 /** What the tree shows: buckets, folders, objects, series and records, and how each is fetched. */
 import { spanText, timeText } from '../../lib/browse/show';
+import { bytesText } from '../../nodes/common/bytes';
 import type { IndexQuery } from './offset-index.editor';
 import type { Failure, Parameters } from './requests.editor';
 import type { Item, Page } from './tree.editor';
@@ -90,16 +91,6 @@ export function amount({ text }: Session, count: number, thing: 'record' | 'byte
   return text(`amount.${thing}`, { count });
 }
 
-/** Bytes for people. */
-export function bytesText(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  const units = ['kB', 'MB', 'GB', 'TB'];
-  let value = bytes / 1000;
-  let unit = 0;
-  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-  return `${value.toFixed(1)} ${units[unit] ?? ''}`;
-}
-
 export async function loadBuckets(session: Session): Promise<Page<Place>> {
   const answer = await session.ask<{ buckets: string[]; denied?: Failure }>('buckets');
   return {
@@ -163,8 +154,8 @@ export function objectItem(session: Session, bucket: string, object: ObjectRow):
   const detail = failure
     ? explain(session, failure)
     : isKnown
-      ? `${bytesText(size)} · ${name}`
-      : `${bytesText(size)} · ${session.text('note.noAttributes')}`;
+      ? `${bytesText(RED, size)} · ${name}`
+      : `${bytesText(RED, size)} · ${session.text('note.noAttributes')}`;
   return {
     data: { kind: 'object', bucket, object },
     icon: 'fa fa-file-archive-o',
@@ -236,7 +227,7 @@ function recordItem(
     data: { kind: 'record', bucket, object, page, series, entry },
     icon: 'fa fa-file-text-o',
     label: withoutDate(timeText(entry.time), object.key),
-    detail: `${bytesText(entry.length)} · ${entry.key}`,
+    detail: `${bytesText(RED, entry.length)} · ${entry.key}`,
     title: entry.key,
   };
 }

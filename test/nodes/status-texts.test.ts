@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { NodeAPI } from 'node-red';
 
 import { type ErrorCode, S3BatchError } from '../../lib/errors';
+import { bytesText } from '../../nodes/common/bytes';
 import { errorStatus } from '../../nodes/common/error-status';
 import { textsOf } from '../../nodes/common/texts';
 
@@ -75,6 +76,25 @@ describe('The texts of a status, by the catalogues of Node-RED', () => {
         // What is longer runs into the next nodes.
         assert.ok(text.length <= 50, text);
       }
+    });
+  }
+
+  for (const [language, decimal] of [
+    ['en-US', '.'],
+    ['de', ','],
+    ['ja', '.'],
+    ['zh-CN', '.'],
+  ] as const) {
+    it(`write bytes as people do (${language})`, async () => {
+      await i18n.i.changeLanguage(language);
+      const texts = [0, 999, 1000, 1150, 312_400, 1_250_000_000, 4e12, 1.5e15].map((bytes) =>
+        bytesText(nodeApi('s3-range-in'), bytes),
+      );
+      const expected = ['0 B', '999 B', '1.0 kB', '1.1 kB', '312.4 kB', '1.3 GB', '4.0 TB', '1500.0 TB'];
+      assert.deepEqual(
+        texts,
+        expected.map((text) => text.replace('.', decimal)),
+      );
     });
   }
 
