@@ -107,6 +107,10 @@ interface SidebarTab {
 declare const RED: {
   /** A text of any catalogue: `SET:key`. */
   _(key: string, values?: Record<string, string | number>): string;
+  i18n: {
+    /** The language that the editor shows: the first one preferred, by the user or the browser, that it has. */
+    lang(): string;
+  };
   actions: {
     add(name: string, action: (about?: never) => void): void;
     remove(name: string): void;

@@ -82,7 +82,7 @@ export function versionProperty(type: NodeType) {
  * @returns the settings as they are shown
  */
 export function beginDialogue<Node extends EditorNode>(node: Node, prefix = 'node-input'): Node {
-  formOf(prefix).attr('data-node', node.id);
+  formOf(prefix).attr({ 'data-node': node.id, lang: language() });
   const type = node.type as NodeType;
   const { defaults } = node._def;
   const stored = Object.fromEntries(
@@ -99,6 +99,12 @@ export function beginDialogue<Node extends EditorNode>(node: Node, prefix = 'nod
   showProblems(node, prefix);
   makeOperable(node, prefix);
   return shown;
+}
+
+/** The language that the texts of the package are in: what it is not translated into, it shows in English. */
+function language(): string {
+  const shown = RED.i18n.lang();
+  return ['de', 'ja', 'zh-CN'].includes(shown) ? shown : 'en-US';
 }
 
 function formOf(prefix: string): JQuery {

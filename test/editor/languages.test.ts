@@ -67,6 +67,7 @@ describe('The editor in other languages', () => {
       it('shows the dialogue of s3-batch-out without a text that is left in English', async () => {
         const form = await editor.openDialog('batch-out');
         assert.deepEqual(await untranslated(form), []);
+        assert.equal(await form.locator('.s3-batch-form').getAttribute('lang'), language);
         assert.ok((await form.innerText()).includes(texts.section.when), 'a heading in this language');
         await editor.screenshot(`s3-batch-out-${language}`);
         await editor.closeDialogs();
