@@ -118,7 +118,7 @@ describe('s3-batch-out: a store that does not take it', () => {
     await flow.send('out', weld(plant, 'D', '20181001 171035'));
     flow.give('out', { flush: true });
     await waits(flow);
-    const [warning] = flow.logged('warn').filter((line) => line.includes('credentials'));
+    const [warning] = flow.logged('warn').filter((line) => line.includes(plant));
     assert.match(warning ?? '', /does not accept the credentials.*Check access key ID/);
     await flow.deploy([
       tab(),
