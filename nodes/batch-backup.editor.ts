@@ -22,7 +22,17 @@ RED.nodes.registerType<Properties>('batch-backup', {
   defaults: {
     version: versionProperty('batch-backup'),
     name: { value: '' },
-    ...BATCH_DEFAULTS,
+    connection: BATCH_DEFAULTS.connection,
+    layout: BATCH_DEFAULTS.layout,
+    count: BATCH_DEFAULTS.count,
+    bytes: BATCH_DEFAULTS.bytes,
+    age: BATCH_DEFAULTS.age,
+    framing: BATCH_DEFAULTS.framing,
+    compression: BATCH_DEFAULTS.compression,
+    instance: BATCH_DEFAULTS.instance,
+    journal: BATCH_DEFAULTS.journal,
+    journalFolder: BATCH_DEFAULTS.journalFolder,
+    memory: BATCH_DEFAULTS.memory,
     controlTopic: {
       value: 's3-batch/stored',
       validate: checked('controlTopic', (filter: string) =>

@@ -83,7 +83,17 @@ RED.nodes.registerType<Properties>('s3-batch-out', {
   defaults: {
     version: versionProperty('s3-batch-out'),
     name: { value: '' },
-    ...BATCH_DEFAULTS,
+    connection: BATCH_DEFAULTS.connection,
+    layout: BATCH_DEFAULTS.layout,
+    count: BATCH_DEFAULTS.count,
+    bytes: BATCH_DEFAULTS.bytes,
+    age: BATCH_DEFAULTS.age,
+    framing: BATCH_DEFAULTS.framing,
+    compression: BATCH_DEFAULTS.compression,
+    instance: BATCH_DEFAULTS.instance,
+    journal: BATCH_DEFAULTS.journal,
+    journalFolder: BATCH_DEFAULTS.journalFolder,
+    memory: BATCH_DEFAULTS.memory,
     idle: { value: 0, validate: checked('idle', amount(0, { most: LONGEST_SECONDS })) },
     flushTopic: {
       value: '',

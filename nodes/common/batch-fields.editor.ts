@@ -16,6 +16,7 @@ export interface BatchProperties {
   memory: number | string;
 }
 
+/** Each node names them one by one: who reads definitions without running them, as catalogues of nodes do, follows no spread. */
 export const BATCH_DEFAULTS = {
   connection: {
     value: '',

@@ -175,6 +175,14 @@ describe('the editor side of the nodes', () => {
         for (const field of fields) assert.ok(properties.includes(field), field);
       });
 
+      it('has a definition that tools can read without running it', () => {
+        const definition =
+          /RED\.nodes\.registerType\('[\w-]+', \{(.*?)\n {2,4}label/s.exec(scriptOf(type))?.[1] ?? '';
+        assert.match(definition, /defaults: \{/);
+        // The validator of Node-RED's catalogue stops at a property without a name.
+        assert.doesNotMatch(definition, /^\s*\.\.\./m);
+      });
+
       it('binds every label to a field', () => {
         const ids = matches(template, / id="([\w-]+)"/g);
         const labels = matches(template, /<label([^>]*)>/g);
