@@ -6,7 +6,7 @@ import { FoundDuplicates } from './found-duplicates';
 import { mapInOrder } from './in-order';
 import { listNames } from './list-names';
 import { matchBlocks, type MatchedBlock, type ObjectMatch } from './match';
-import { attempt, type QueryProgress } from './progress';
+import { attempt, concernsOneBucket, concernsOneObject, type QueryProgress } from './progress';
 import { ALL_BUCKETS, EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 import { headObject, type HeadedObject, readIndex } from './read-index';
 
@@ -43,8 +43,10 @@ export async function* findObjects(
 ): AsyncGenerator<ObjectMatch> {
   const filter = filterOf(query, layout);
   const names = listNames(store, layout, query, progress, options.signal);
+  // A bucket of others may be listed by everyone, and read by nobody else.
+  const isItsOwn = query.bucket === ALL_BUCKETS ? concernsOneObjectOrBucket : concernsOneObject;
   const heads = mapInOrder(names, options.heads ?? 32, (named) =>
-    attempt(progress, named, () => headOf(store, named, filter, progress, options)),
+    attempt(progress, named, () => headOf(store, named, filter, progress, options), isItsOwn),
   );
   const matches = mapInOrder(
     heads,
@@ -96,6 +98,10 @@ export async function findObject(
   progress.matching++;
   progress.records += countEntries(kept);
   return kept;
+}
+
+function concernsOneObjectOrBucket(error: unknown): error is S3BatchError {
+  return concernsOneObject(error) || concernsOneBucket(error);
 }
 
 function countEntries(match: ObjectMatch): number {

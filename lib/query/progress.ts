@@ -60,7 +60,7 @@ export function concernsOneObject(error: unknown): error is S3BatchError {
 /** Failures of one bucket, which do not end a query over all of them: others may have buckets of this store, too. */
 const OF_ONE_BUCKET: ReadonlySet<string> = new Set(['ACCESS_DENIED', 'BUCKET_MISSING', 'STORE_REFUSED']);
 
-/** Whether an error is about one bucket only, so that the others can still be listed. */
+/** Whether an error is about one bucket only, so that the others can still be read. */
 export function concernsOneBucket(error: unknown): error is S3BatchError {
   return error instanceof S3BatchError && OF_ONE_BUCKET.has(error.code);
 }
@@ -73,16 +73,20 @@ export function tellFailure(
   progress.failed.push({ bucket, key, code, message });
 }
 
-/** Does what concerns one object. A failure of this object alone is told in the progress; then there is no result. */
+/**
+ * Does what concerns one object. A failure of this object alone is told in the progress; then there is no result.
+ * @param isItsOwn whether a failure is such a one
+ */
 export async function attempt<T>(
   progress: QueryProgress,
   object: { bucket: string; key: string },
   work: () => Promise<T>,
+  isItsOwn = concernsOneObject,
 ): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
-    if (!concernsOneObject(error)) throw error;
+    if (!isItsOwn(error)) throw error;
     tellFailure(progress, object, error);
     return undefined;
   }

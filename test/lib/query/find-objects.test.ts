@@ -269,6 +269,26 @@ describe('finding objects', () => {
       await assert.rejects(archive.find({ bucket: '*' }), { code: 'STORE_UNREACHABLE' });
     });
 
+    it('in every bucket leaves out objects that it may list but not read, and tells of them', async () => {
+      const archive = await Archive.of(
+        ['plant-1', 'plant-2', 'plant-3'].map((plant) => message(plant, 'a', 0)),
+      );
+      archive.store.fault = ({ operation, bucket }) =>
+        operation === 'head' && bucket === 'plant-2' ? 'ACCESS_DENIED' : undefined;
+      const { objects, progress } = await archive.find({ bucket: '*' });
+      assert.deepEqual(
+        objects.map(({ bucket }) => bucket),
+        ['plant-1', 'plant-3'],
+      );
+      assert.deepEqual(
+        progress.failed.map(({ bucket, key, code }) => [bucket, key !== '', code]),
+        [['plant-2', true, 'ACCESS_DENIED']],
+      );
+      await assert.rejects(archive.find({ bucket: 'plant-2' }), { code: 'ACCESS_DENIED' });
+      archive.store.fault = ({ operation }) => (operation === 'head' ? 'CREDENTIALS_INVALID' : undefined);
+      await assert.rejects(archive.find({ bucket: '*' }), { code: 'CREDENTIALS_INVALID' });
+    });
+
     it('asks nothing for a range before the archive, or after', async () => {
       for (const from of [START - 100 * DAY, START + 1000 * DAY]) {
         const { found, traffic } = await ask({ bucket: 'plant-0', from, to: from + DAY - 1 });
