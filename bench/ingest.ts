@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -7,7 +8,10 @@ import type { Node } from 'node-red';
 import { type FlowNode, type NodeRed, startNodeRed } from '../demo/embedded';
 import { weldMessages } from '../demo/weld-messages';
 import type { WriterCounts } from '../lib/batch';
+import { announcementsOf } from '../lib/delivery/announcement';
+import { DIGEST_LENGTH, writeDigest } from '../lib/delivery/digest';
 import type { ObjectStore } from '../lib/store/object-store';
+import type { BackupNode } from '../nodes/common/types';
 import { diskFolder, environment, longestPause, median, memoryInUse, round } from './measure';
 import { SinkStore, WELDING_LAYOUT, weldingWriter } from './welding';
 
@@ -27,6 +31,9 @@ const HELD_WINDOW = 1000;
 const TIMEOUT_MS = 60_000;
 const TAB: FlowNode = { id: 'tab', type: 'tab', label: 'bench' };
 
+/** Where a converter would announce to the backup what it has stored. */
+const CONTROL_TOPIC = 'ROOT/stored';
+
 /** What the bench's own nodes give to it. */
 interface Bench {
   /** Messages that the node that does nothing has seen. */
@@ -39,8 +46,9 @@ interface Bench {
  * `mqtt in` → a node that only calls done, `mqtt in` → s3-batch-out without and with a journal, and `mqtt-ack-in` →
  * s3-batch-out with a journal, acknowledged when journaled. The rates are taken from the first message to the last that
  * has arrived, is on disk, or is told to be safe; objects are encoded and handed to a sink in this process meanwhile.
- * Two more modes of docs/delivery.md are drained in fewer rounds: a journal with announcements for a backup, and
- * `mqtt-ack-in` → s3-batch-out acknowledged when stored, in a window of one batch.
+ * The other flows of docs/delivery.md are drained in fewer rounds: a journal with announcements for a backup, `mqtt in` →
+ * batch-backup to the last message that is announced, each batch a batch after its messages, and `mqtt-ack-in` →
+ * s3-batch-out acknowledged when stored, in a window of one batch.
  */
 export async function ingest(): Promise<Record<string, unknown>> {
   const memoryRatio = measureMemory();
@@ -64,6 +72,7 @@ export async function ingest(): Promise<Record<string, unknown>> {
     journalFlow: rateOf('journal'),
     heldAckFlow: rateOf('held'),
     announcingFlow: rateOf('announcing'),
+    backupFlow: rateOf('backup'),
     storedAckFlow: rateOf('stored'),
     batchFlowToLastObject: Math.round(median(rates.batch.map(({ stored }) => stored))),
     memoryRatio: round(memoryRatio, 3),
@@ -111,7 +120,7 @@ interface Drain {
   stored: () => boolean;
 }
 
-type FlowName = 'empty' | 'batch' | 'journal' | 'held' | 'announcing' | 'stored';
+type FlowName = 'empty' | 'batch' | 'journal' | 'held' | 'announcing' | 'backup' | 'stored';
 
 interface Rate {
   /** Messages a second, to the last message. */
@@ -128,16 +137,20 @@ async function measureRates(url: string): Promise<Record<FlowName, Rate[]>> {
   const { red, stop } = await startNodeRed(folder, 0);
   const rates: Record<FlowName, Rate[]> = {
     ...{ empty: [], batch: [], journal: [], held: [] },
-    ...{ announcing: [], stored: [] },
+    ...{ announcing: [], backup: [], stored: [] },
   };
   try {
     await clearSession(url);
     for (let n = -1; n < ROUNDS; n++) {
       // In turns, and every other round the other way round, so that a drift of the machine favours none.
       const names: FlowName[] = ['empty', 'batch', 'journal', 'held'];
-      if (n < FEW_ROUNDS) names.push('announcing', 'stored');
+      if (n < FEW_ROUNDS) names.push('announcing', 'backup', 'stored');
       for (const name of n % 2 === 0 ? names : names.toReversed()) {
-        const rate = await drain(red, url, drainOf(name, red, url, bench));
+        await queueMessages(
+          url,
+          name === 'backup' ? withAnnouncements(weldingMessages()) : weldingMessages(),
+        );
+        const rate = await drain(red, drainOf(name, red, url, bench));
         if (n >= 0) rates[name].push(rate); // the first round warms up
       }
     }
@@ -155,6 +168,17 @@ function drainOf(name: FlowName, red: NodeRed, url: string, { counter, sink }: B
     const count = (): number => counter.count - before;
     return { flow: emptyFlow(url), arrived: count, done: count, stored: () => true };
   }
+  if (name === 'backup') {
+    const count = (what: 'received' | 'announced') => (): number => {
+      const node: BackupNode | null = red.nodes.getNode(name);
+      return node?.ledger?.[what] ?? 0;
+    };
+    const flow = outFlow(mqttIn(url, name), name, 'batch-backup', {
+      controlTopic: CONTROL_TOPIC,
+      journal: true,
+    });
+    return { flow, arrived: count('received'), done: count('announced'), stored: () => true };
+  }
   const objects = sink.objects + MESSAGES / BATCH;
   const count = (what: keyof WriterCounts) => (): number => {
     const node: (Node & { counts?: WriterCounts }) | null = red.nodes.getNode(name);
@@ -168,7 +192,7 @@ function drainOf(name: FlowName, red: NodeRed, url: string, { counter, sink }: B
       done: count('acknowledged'),
     },
     announcing: {
-      flow: batchFlow(mqttIn(url, name), name, { journal: true, controlTopic: 'control' }),
+      flow: batchFlow(mqttIn(url, name), name, { journal: true, controlTopic: CONTROL_TOPIC }),
       done: count('journaled'),
     },
     // A batch that was sealed early, because the broker paused, leaves fewer than a batch to the end.
@@ -180,12 +204,7 @@ function drainOf(name: FlowName, red: NodeRed, url: string, { counter, sink }: B
   return { ...flows[name], arrived: count('received'), stored: () => sink.objects >= objects };
 }
 
-async function drain(
-  red: NodeRed,
-  url: string,
-  { flow, arrived, done, stored: isStored }: Drain,
-): Promise<Rate> {
-  await queueMessages(url);
+async function drain(red: NodeRed, { flow, arrived, done, stored: isStored }: Drain): Promise<Rate> {
   await setFlows(red, flow);
   const began = await until(() => arrived() > 0);
   const ended = await until(() => done() >= MESSAGES);
@@ -215,15 +234,41 @@ async function clearSession(url: string): Promise<void> {
   await client.endAsync();
 }
 
-/** Lets the broker queue the messages for the session that Node-RED will take up. */
-async function queueMessages(url: string): Promise<void> {
+interface Message {
+  topic: string;
+  payload: Buffer;
+}
+
+function weldingMessages(): Iterable<Message> {
+  return weldMessages({ count: MESSAGES, plants: 1, stations: STATIONS, seconds: 3600 });
+}
+
+/** What a backup gets: messages, and behind each batch the announcement of the batch before it. */
+function* withAnnouncements(messages: Iterable<Message>): Generator<Message> {
+  let announced: Message[] = [];
+  let digests = Buffer.alloc(BATCH * DIGEST_LENGTH);
+  let count = 0;
+  for (const message of messages) {
+    yield message;
+    writeDigest(message.topic, message.payload, digests, DIGEST_LENGTH * count);
+    if (++count < BATCH) continue;
+    yield* announced;
+    announced = announcementsOf(randomUUID(), digests).map((payload) => ({ topic: CONTROL_TOPIC, payload }));
+    digests = Buffer.alloc(digests.length);
+    count = 0;
+  }
+  yield* announced;
+}
+
+/** Lets the broker queue messages for the session that Node-RED will take up. */
+async function queueMessages(url: string, queued: Iterable<Message>): Promise<void> {
   const session = await connectAsync(url, SESSION);
   await session.subscribeAsync(TOPIC, { qos: 1 });
   await session.endAsync();
   const publisher = await connectAsync(url);
-  const messages = weldMessages({ count: MESSAGES, plants: 1, stations: STATIONS, seconds: 3600 });
+  const left = queued[Symbol.iterator]();
   const worker = async (): Promise<void> => {
-    for (let next = messages.next(); !next.done; next = messages.next()) {
+    for (let next = left.next(); next.done !== true; next = left.next()) {
       await publisher.publishAsync(next.value.topic, next.value.payload, { qos: 1 });
     }
   };
@@ -271,18 +316,26 @@ function emptyFlow(url: string): FlowNode[] {
 }
 
 function batchFlow(input: FlowNode[], id: string, settings: Record<string, unknown>): FlowNode[] {
+  return outFlow(input, id, 's3-batch-out', { completion: 'batched', ...settings });
+}
+
+function outFlow(
+  input: FlowNode[],
+  id: string,
+  type: 's3-batch-out' | 'batch-backup',
+  settings: Record<string, unknown>,
+): FlowNode[] {
   return [
     TAB,
     ...input,
     { id: 'store', type: 'bench-store' },
     { id: 'layout', type: 'archive-layout', ...WELDING_LAYOUT, timeSource: 'field', timeZone: 'UTC' },
-    canvas('s3-batch-out', id, {
+    canvas(type, id, {
       connection: 'store',
       layout: 'layout',
       count: BATCH,
       framing: 'newline',
       compression: 'gzip',
-      completion: 'batched',
       ...settings,
     }),
   ];

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -46,17 +47,43 @@ export async function longestPause(work: () => Promise<unknown>): Promise<number
   return longest;
 }
 
-/** Watches the event loop from now on, and leaves the processor to others meanwhile. */
-export function watchLoop(): { longest: () => number } {
+export interface Pauses {
+  /** The longest time that a timer was late, ms. */
+  longest: number;
+  /**
+   * The most processor time that the loop's thread took between two turns, ms: what is beyond it in a longer pause, the
+   * thread waited for a processor that others had. NaN where the system does not tell.
+   */
+  worked: number;
+}
+
+/** Watches the event loop from now on, and leaves the processor to others meanwhile; `end` tells its pauses. */
+export function watchLoop(): { end: () => Pauses } {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
+  let worked = 0;
+  let last = processorTime();
+  const turn = setInterval(() => {
+    const now = processorTime();
+    worked = Math.max(worked, now - last);
+    last = now;
+  }, 1);
   return {
-    /** Ends it. The longest time that a timer was late, ms. */
-    longest: () => {
+    end: () => {
       delay.disable();
-      return delay.max / 1e6;
+      clearInterval(turn);
+      return { longest: delay.max / 1e6, worked };
     },
   };
+}
+
+/** Processor time that this thread has had, ms; NaN where the system does not tell. */
+function processorTime(): number {
+  try {
+    return Number.parseInt(readFileSync('/proc/thread-self/schedstat', 'latin1')) / 1e6;
+  } catch {
+    return NaN;
+  }
 }
 
 const TMPFS = 0x01021994;

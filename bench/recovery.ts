@@ -130,7 +130,7 @@ async function recover(folder: string): Promise<Recovered> {
   await writer.opened;
   const seconds = (performance.now() - began) / 1000;
   const memory = process.resourceUsage().maxRSS * 1024 - before;
-  const pauseMs = loop.longest();
+  const { longest: pauseMs } = loop.end();
   return {
     records,
     bytes: writer.journal?.bytes ?? 0,

@@ -17,7 +17,7 @@ import { ParkedWriters, type WriterListener, type WriterSlot } from './common/pa
 import { payloadBytes, topicOf } from './common/payload';
 import { readSettings, refuseEverything } from './common/refuse';
 import { storedPayload } from './common/stored-payload';
-import { asError, type Done, layoutOf, numberOf, type Send, storeOf } from './common/types';
+import { asError, type BackupNode, type Done, layoutOf, numberOf, type Send, storeOf } from './common/types';
 
 interface Config extends NodeDef {
   connection: string;
@@ -114,7 +114,7 @@ export = function (RED: NodeAPI): void {
     return Object.assign(slot, { writer });
   }
 
-  function BatchBackupNode(this: Node, stored: Config): void {
+  function BatchBackupNode(this: BackupNode, stored: Config): void {
     RED.nodes.createNode(this, stored);
     const config = readSettings(RED, this, 'batch-backup', stored);
     if (!config) return;
@@ -126,6 +126,7 @@ export = function (RED: NodeAPI): void {
       return;
     }
     const { writer: backup } = slot;
+    Object.defineProperty(this, 'ledger', { get: () => backup.ledger });
     const status = new BackupStatus(RED, this, backup, (payload) => {
       this.send([null, { topic: 'stats', payload }]);
     });

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 
 import type { StoredObject, WriterCounts } from '../../lib/batch';
+import type { BackupLedger } from '../../lib/delivery/backup-settings';
 import { S3BatchError } from '../../lib/errors';
 import type { Layout } from '../../lib/layout';
 import type { ObjectStore } from '../../lib/store/object-store';
@@ -24,6 +25,12 @@ export interface BatchOutNode extends Node {
   /** What it counts; undefined while its settings are wrong. */
   counts?: Readonly<WriterCounts>;
   flush?: (destination?: string) => Promise<StoredObject[]>;
+}
+
+/** What other nodes may ask of a batch-backup. */
+export interface BackupNode extends Node {
+  /** Undefined while its settings are wrong. */
+  readonly ledger?: BackupLedger;
 }
 
 export type Send = (message: NodeMessage | NodeMessage[]) => void;
