@@ -20,8 +20,6 @@ const STATIONS = 20;
 /** Objects are sealed by count: the last one exactly with the last message. */
 const BATCH = 10_000;
 const ROUNDS = 15;
-/** Rounds of the flows whose rates are only told. */
-const FEW_ROUNDS = 5;
 const CLIENT_ID = 's3-batch-bench';
 const TOPIC = 'ROOT/#';
 /** Messages on their way to the broker at a time. */
@@ -46,7 +44,7 @@ interface Bench {
  * `mqtt in` → a node that only calls done, `mqtt in` → s3-batch-out without and with a journal, and `mqtt-ack-in` →
  * s3-batch-out with a journal, acknowledged when journaled. The rates are taken from the first message to the last that
  * has arrived, is on disk, or is told to be safe; objects are encoded and handed to a sink in this process meanwhile.
- * The other flows of docs/delivery.md are drained in fewer rounds: a journal with announcements for a backup, `mqtt in` →
+ * The other flows of docs/delivery.md are drained, too: a journal with announcements for a backup, `mqtt in` →
  * batch-backup to the last message that is announced, each batch a batch after its messages, and `mqtt-ack-in` →
  * s3-batch-out acknowledged when stored, in a window of one batch.
  */
@@ -120,7 +118,8 @@ interface Drain {
   stored: () => boolean;
 }
 
-type FlowName = 'empty' | 'batch' | 'journal' | 'held' | 'announcing' | 'backup' | 'stored';
+const FLOWS = ['empty', 'batch', 'journal', 'held', 'announcing', 'backup', 'stored'] as const;
+type FlowName = (typeof FLOWS)[number];
 
 interface Rate {
   /** Messages a second, to the last message. */
@@ -135,17 +134,12 @@ async function measureRates(url: string): Promise<Record<FlowName, Rate[]>> {
   (globalThis as { s3BatchBench?: Bench }).s3BatchBench = bench;
   await writeBenchNodes(path.join(folder, 'nodes'));
   const { red, stop } = await startNodeRed(folder, 0);
-  const rates: Record<FlowName, Rate[]> = {
-    ...{ empty: [], batch: [], journal: [], held: [] },
-    ...{ announcing: [], backup: [], stored: [] },
-  };
+  const rates = Object.fromEntries(FLOWS.map((name) => [name, []])) as unknown as Record<FlowName, Rate[]>;
   try {
     await clearSession(url);
     for (let n = -1; n < ROUNDS; n++) {
       // In turns, and every other round the other way round, so that a drift of the machine favours none.
-      const names: FlowName[] = ['empty', 'batch', 'journal', 'held'];
-      if (n < FEW_ROUNDS) names.push('announcing', 'backup', 'stored');
-      for (const name of n % 2 === 0 ? names : names.toReversed()) {
+      for (const name of n % 2 === 0 ? FLOWS : FLOWS.toReversed()) {
         await queueMessages(
           url,
           name === 'backup' ? withAnnouncements(weldingMessages()) : weldingMessages(),

@@ -13,6 +13,8 @@ export interface JournalFile {
   close(): Promise<void>;
 }
 
+export type OpenMode = 'read' | 'create' | 'create-synced' | 'change';
+
 /** The port to the disk: what fails in the real one can be made to fail in tests. Failures are thrown as they come. */
 export interface FileSystem {
   /** Makes the folder, which only its owner may enter, and those above it; false when it was there. */
@@ -21,8 +23,11 @@ export interface FileSystem {
   list(folder: string): Promise<string[]>;
   /** Bytes of a file. */
   size(path: string): Promise<number>;
-  /** @param mode to read; to make it, empty, for its owner only; to change what is there */
-  open(path: string, mode: 'read' | 'create' | 'change'): Promise<JournalFile>;
+  /**
+   * @param mode to read; to make it, empty, for its owner only; the same, and each write is to be synced: a system that can
+   * do both in one step does; to change what is there
+   */
+  open(path: string, mode: OpenMode): Promise<JournalFile>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file; one that is not there is removed already. */
   remove(path: string): Promise<void>;
@@ -37,9 +42,13 @@ export interface FileSystem {
 }
 
 const OWNER_ONLY = 0o600;
-const FLAGS = {
+const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
+/** Others have no such flag, or, as macOS, leave with it what a power cut takes from the drive's cache. */
+const CAN_WRITE_SYNCED = process.platform === 'linux';
+const FLAGS: Record<OpenMode, number> = {
   read: constants.O_RDONLY,
-  create: constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
+  create: CREATE,
+  'create-synced': CAN_WRITE_SYNCED ? CREATE | constants.O_DSYNC : CREATE,
   change: constants.O_RDWR,
 };
 
@@ -49,7 +58,11 @@ export function systemCode(error: unknown): string | undefined {
 }
 
 class RealFile implements JournalFile {
-  constructor(private readonly handle: FileHandle) {}
+  /** @param isSynced all that was written is on disk */
+  constructor(
+    private readonly handle: FileHandle,
+    private isSynced: boolean,
+  ) {}
 
   async read(target: Buffer, offset: number, length: number, position: number): Promise<number> {
     return (await this.handle.read(target, offset, length, position)).bytesRead;
@@ -59,11 +72,12 @@ class RealFile implements JournalFile {
     return (await this.handle.writev(buffers, position)).bytesWritten;
   }
 
-  sync(): Promise<void> {
-    return this.handle.datasync();
+  async sync(): Promise<void> {
+    if (!this.isSynced) await this.handle.datasync();
   }
 
   truncate(length: number): Promise<void> {
+    this.isSynced = false;
     return this.handle.truncate(length);
   }
 
@@ -86,7 +100,10 @@ export const nodeFileSystem: FileSystem = {
   },
   list: (folder) => readdir(folder),
   size: async (path) => (await stat(path)).size,
-  open: async (path, mode) => new RealFile(await open(path, FLAGS[mode], OWNER_ONLY)),
+  async open(path, mode) {
+    const isSynced = mode === 'create-synced' && CAN_WRITE_SYNCED;
+    return new RealFile(await open(path, FLAGS[mode], OWNER_ONLY), isSynced);
+  },
   rename: (from, to) => rename(from, to),
   remove: (path) => rm(path, { force: true }),
   async syncFolder(folder) {

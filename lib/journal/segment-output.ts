@@ -57,9 +57,8 @@ export class SegmentOutput {
     const end = start + entries.reduce((sum, { length: bytes }) => sum + bytes, 0);
     try {
       await fillInChecks(entries, seed, start);
-      if (isNew) await writeAll(file, [this.#header(segment.number), ...entries], 0);
-      else await writeAll(file, entries, start);
-      await (isNew ? this.#syncBoth(file) : file.sync());
+      if (isNew) await this.#writeFirst(file, [this.#header(segment.number), ...entries]);
+      else await writeSynced(file, entries, start);
     } catch (error) {
       this.#current = undefined;
       await this.#giveUp(current, isNew, brought);
@@ -78,14 +77,17 @@ export class SegmentOutput {
 
   async #begin(): Promise<Current> {
     const segment = new Segment(this.nextSegment);
-    const file = await this.fs.open(segment.path(this.folder), 'create');
+    const file = await this.fs.open(segment.path(this.folder), 'create-synced');
     this.nextSegment++;
     return { segment, file, seed: seedOf(this.salt, segment.number), copies: new Copies() };
   }
 
-  /** Syncs a new file and, meanwhile, the folder that names it. */
-  async #syncBoth(file: JournalFile): Promise<void> {
-    const outcomes = await Promise.allSettled([file.sync(), this.fs.syncFolder(this.folder)]);
+  /** Writes to a new file and, meanwhile, syncs the folder that names it. */
+  async #writeFirst(file: JournalFile, buffers: readonly Buffer[]): Promise<void> {
+    const outcomes = await Promise.allSettled([
+      writeSynced(file, buffers, 0),
+      this.fs.syncFolder(this.folder),
+    ]);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
@@ -153,6 +155,12 @@ export class SegmentOutput {
     }
     await closeQuietly(file);
   }
+}
+
+/** Writes all of `buffers`: they are on disk when this returns. */
+async function writeSynced(file: JournalFile, buffers: readonly Buffer[], position: number): Promise<void> {
+  await writeAll(file, buffers, position);
+  await file.sync();
 }
 
 /** Closes a file that has nothing to write: all of it is synced, or given up. */

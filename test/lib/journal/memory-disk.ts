@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 
 import type { FileSystem, JournalFile } from '../../../lib/journal';
+import type { OpenMode } from '../../../lib/journal/file-system';
 
 class DiskError extends Error {
   constructor(readonly code: string) {
@@ -52,10 +53,10 @@ export class MemoryDisk implements FileSystem {
     return Promise.resolve(this.#get(path).length);
   }
 
-  async open(path: string, mode: 'read' | 'create' | 'change'): Promise<JournalFile> {
+  async open(path: string, mode: OpenMode): Promise<JournalFile> {
     const name = basename(path);
     await this.#turn();
-    if (mode === 'create') {
+    if (mode === 'create' || mode === 'create-synced') {
       this.#check('open');
       this.#change();
       this.files.set(name, Buffer.alloc(0));

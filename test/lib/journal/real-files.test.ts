@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { constants, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
@@ -12,6 +12,15 @@ import { append, recordsOf } from './support';
 import { removeTemporaryFolders, temporaryFolder } from './temporary-folder';
 
 const commit = { ms: 1, records: 1000 };
+/** The file of a descriptor; undefined when it is closed by now. */
+function linkOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
+
 const note = { time: 5, flags: 1, text: 'note', lineBreaks: undefined };
 
 describe('a journal in real files', () => {
@@ -32,6 +41,24 @@ describe('a journal in real files', () => {
         assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
       }
     }
+    await journal.close();
+  });
+
+  it('has each write on disk when it returns, where that takes no call of its own', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const folder = join(temporaryFolder(), 'j');
+    const { journal } = await Journal.open({ folder, commit });
+    const batch = journal.openBatch('a', '');
+    append(batch, batch.addSource('t', 's'), note);
+    await journal.commit();
+    const open = readdirSync('/proc/self/fd').filter((fd) => linkOf(fd)?.startsWith(folder) === true);
+    const flags = open.map(
+      (fd) => /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1],
+    );
+    assert.deepEqual(
+      flags.map((octal) => (Number.parseInt(octal ?? '', 8) & constants.O_DSYNC) === constants.O_DSYNC),
+      [true],
+    );
     await journal.close();
   });
 
