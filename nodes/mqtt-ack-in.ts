@@ -80,6 +80,15 @@ export = function (RED: NodeAPI): void {
     deploys.whenStarted(() => {
       session.start();
     });
+    // Node-RED delivers to nobody what is sent to a node that a deploy has stopped and not yet started.
+    const unwatch = deploys.watch({
+      stopping: () => {
+        session.pause();
+      },
+      started: () => {
+        session.resume();
+      },
+    });
 
     this.on('input', (message: NodeMessage, _send: Send, done: Done) => {
       acknowledgements.dismiss(message._msgid);
@@ -88,6 +97,7 @@ export = function (RED: NodeAPI): void {
 
     this.on('close', (removed: boolean, done: () => void) => {
       status.stop();
+      unwatch();
       void session.close(closeWait(config)).then(async () => {
         if (removed && isGone(this.id)) await forget(this, broker, clientId);
         done();

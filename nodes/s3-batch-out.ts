@@ -216,6 +216,8 @@ export = function (RED: NodeAPI): void {
         const destination = flushOf(message, flushTopic);
         if (destination === undefined) take(message, done);
         else {
+          // It is no record: nobody keeps it, and what came behind it is acknowledged only after it.
+          acknowledgements.get(message._msgid)?.release();
           const flushed = safeDone(this, done);
           writer.flush(destination === true ? undefined : destination).then(() => {
             flushed();

@@ -133,9 +133,13 @@ export class HeldConnection {
     this.cut();
   }
 
-  /** Nothing more is taken from the broker. */
+  /** Nothing more is taken from the broker, until reading is resumed. */
   pauseReading(): void {
     this.#stream?.pauseReading();
+  }
+
+  resumeReading(): void {
+    this.#stream?.resumeReading();
   }
 
   /** Ends the connection at once. */

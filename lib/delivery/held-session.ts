@@ -72,6 +72,9 @@ export class HeldSession {
   #again: number;
   #toldWaiting = false;
   #isClosing = false;
+  #isPaused = false;
+  /** A connection is to be made after the pause. */
+  #isStartDue = false;
 
   /** @throws BROKER_INVALID when another session of this process has the client id */
   constructor(
@@ -117,7 +120,8 @@ export class HeldSession {
   }
 
   start(): void {
-    if (this.#isClosing) return;
+    this.#isStartDue = this.#isPaused;
+    if (this.#isClosing || this.#isPaused) return;
     const connection = new HeldConnection(this.#connectionSettings, {
       connected: (isSessionKept) => {
         this.#subscribe(connection, isSessionKept);
@@ -136,6 +140,19 @@ export class HeldSession {
     });
     this.#connection = connection;
     connection.open();
+  }
+
+  /** Takes nothing from the broker until `resume`: the nodes that messages go to are not there. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#connection?.pauseReading();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    if (this.#isClosing) return;
+    if (this.#isStartDue) this.start();
+    else this.#connection?.resumeReading();
   }
 
   /**

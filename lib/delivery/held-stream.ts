@@ -49,9 +49,14 @@ export class HeldStream extends Duplex {
     if (this.#socket.writable) this.#socket.write(packets);
   }
 
-  /** Nothing more arrives from now on. */
+  /** Nothing more arrives until reading is resumed. */
   pauseReading(): void {
     this.#isPaused = true;
+    this.#flow();
+  }
+
+  resumeReading(): void {
+    this.#isPaused = false;
     this.#flow();
   }
 

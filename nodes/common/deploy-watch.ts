@@ -4,24 +4,39 @@ interface FlowsStopping {
   diff?: object | null;
 }
 
+/** Is told when nodes begin to stop, and when all of them are there (again). */
+interface FlowsWatcher {
+  stopping(): void;
+  started(): void;
+}
+
 /** Tells deploys from stops of the process, and when all nodes are there. */
 export class DeployWatch {
   #starting: (() => void)[] = [];
   #deploying = false;
+  readonly #watchers = new Set<FlowsWatcher>();
 
   constructor(RED: NodeAPI) {
     // A deploy tells what it changes, with more in it than the empty diff of a stop of the process.
     RED.events.on('flows:stopping', ({ diff }: FlowsStopping) => {
       this.#deploying = diff !== undefined && diff !== null && 'globalConfigChanged' in diff;
+      for (const watcher of this.#watchers) watcher.stopping();
     });
     RED.events.on('flows:started', () => {
       for (const started of this.#starting.splice(0)) started();
+      for (const watcher of this.#watchers) watcher.started();
     });
   }
 
   /** True while flows stop for a deploy. */
   get deploying(): boolean {
     return this.#deploying;
+  }
+
+  /** @returns what ends it */
+  watch(watcher: FlowsWatcher): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   /** Calls back once all nodes of the flows are there: what a node sends before that may find nobody. */

@@ -211,6 +211,29 @@ describe('mqtt-ack-in', () => {
     assert.equal(second.idsOf('unsubscribe').length, 1);
   });
 
+  it('takes nothing while a deploy has stopped the nodes that messages go to', async () => {
+    const { current } = runner;
+    const nodes = (name: string): FlowNode[] => [
+      ...flow(ackIn()).map((node) => (node.id === 'sink' ? { ...node, name } : node)),
+      { ...ackIn({ name, clientId: 'slow' }, 'held'), id: 'slow' },
+      sink('held'),
+    ];
+    await current.load(nodes('one'));
+    const peer = await peerOf();
+    await connected();
+    // The other one's close waits for what somebody has in hand, and with it the deploy.
+    (await peerOf('slow')).publish(1);
+    const [inHand] = await current.receives('held', 1);
+    acknowledgements.get(inHand?._msgid ?? '')?.waitsFor(() => undefined);
+    const deployed = current.deploy(nodes('two'), 'nodes');
+    await until('the sink to stop', () => current.find('sink') === undefined);
+    peer.publish(2);
+    await deployed;
+    const [message] = await current.receives('sink', 1);
+    assert.equal(String(message?.payload), '2');
+    assert.equal(broker.peers.filter(({ connect }) => connect.clientId === 's3-batch-ack').length, 1);
+  });
+
   it('ends the session of a deleted node, and keeps that of a disabled one', async () => {
     const { current } = runner;
     await current.load(flow(ackIn()));

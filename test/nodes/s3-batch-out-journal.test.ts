@@ -7,6 +7,8 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { NodeMessage } from 'node-red';
 
+import { acknowledgements } from '../../lib/delivery/acknowledgements';
+import { HeldWindow } from '../../lib/delivery/held-window';
 import { parseAnnouncement } from '../../lib/delivery/announcement';
 import { DIGEST_LENGTH } from '../../lib/delivery/digest';
 import { startTestStore, type TestStore } from '../support/embedded';
@@ -106,6 +108,23 @@ describe('s3-batch-out: journal', () => {
     );
     await flow.send('out', { flush: true });
     assert.equal((await recordsIn(embedded.store, plant)).length, 1);
+  });
+
+  it('acknowledges a held message that only tells it to store', async () => {
+    const flow = await load();
+    const written: Buffer[] = [];
+    const window = new HeldWindow({
+      ...{ acknowledgements, when: 'journaled' },
+      write: (packets) => written.push(packets),
+    });
+    const _msgid = window.arrive({ packetId: 7, qos: 1, topic: 'flush', length: 0, checksum: 0 }, 0);
+    window.hold(7, 0x40);
+    assert.equal(await flow.send('out', { flush: true, _msgid }), undefined);
+    window.flush();
+    assert.deepEqual(
+      written.map((packet) => packet.readUInt16BE(2)),
+      [7],
+    );
   });
 
   it('sends the ledger on the second output, and it adds up', async () => {

@@ -408,6 +408,27 @@ describe('a session with held acknowledgements', () => {
     assert.equal(acknowledgements.size, 0);
   });
 
+  it('takes nothing while it pauses, not even a connection', async () => {
+    const session = open();
+    await connected(session);
+    const peer = await broker.peer(0);
+    session.pause();
+    peer.publish(1);
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
+    assert.equal(messages.length, 0);
+    session.resume();
+    await arrived(1);
+    session.pause();
+    peer.cut();
+    await until('the loss', () => session.state === 'error');
+    await clock.pass(clock.untilNext);
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
+    assert.equal(broker.peers.length, 1);
+    session.resume();
+    await connected(session);
+    assert.equal(broker.peers.length, 2);
+  });
+
   it('has the broker send again what nobody took or somebody refused, ever more rarely', async () => {
     const session = open({ timeLimit: 60 });
     await connected(session);
