@@ -50,6 +50,8 @@ export class BatchWriter {
   #settings: BatchWriterSettings;
   readonly #journal: WriterJournal;
   #closed = false;
+  /** A broker sends nothing more before acknowledgements, and nothing came to disk since. */
+  #isAwaited = false;
 
   constructor(settings: BatchWriterSettings, events: WriterEvents, clock: Clock = systemClock) {
     this.#settings = settings;
@@ -69,11 +71,15 @@ export class BatchWriter {
     this.#journal = new WriterJournal(
       settings.journal,
       {
-        committed: (records) => (this.counts.journaled += records),
+        committed: (records) => {
+          this.counts.journaled += records;
+          this.#isAwaited = false;
+        },
         take: (record) => this.#appendEarly(record),
         takeUp: (batch) => this.#takeUp(batch),
         recovered: (recovery) => events.recovered?.(recovery),
         failed: (error, pauseMs) => {
+          if (this.#isAwaited) this.#sealAwaited();
           this.#queue.proceed();
           guarded(() => events.journalFailed?.(error, pauseMs));
         },
@@ -233,8 +239,9 @@ export class BatchWriter {
   configure(settings: BatchWriterSettings): void {
     const old = this.#settings;
     if (!makeSameObjects(old, settings) || this.#journal.differsFrom(settings.journal)) this.sealAll('close');
-    this.#journal.change(settings.journal);
+    // What waited for the old journal is taken now, and must not go into a batch of the old settings.
     this.#settings = settings;
+    this.#journal.change(settings.journal);
     this.#queue.digest = settings.digest;
     this.#queue.store = settings.store;
     this.#queue.parallel = Math.max(1, settings.uploads);
@@ -249,7 +256,18 @@ export class BatchWriter {
 
   /** Seals the batches whose records someone waits for to be stored: a broker sends nothing more before. */
   sealAwaited(): void {
-    for (const batch of this.#open.all) if (batch.settled.length > 0) this.#seal(batch, 'window');
+    this.#isAwaited = true;
+    // Nobody asks a second time for what waits for the journal, and is in no batch yet.
+    if (this.#journal.early) void this.opened.then(() => this.#sealAwaited());
+    this.#sealAwaited();
+  }
+
+  #sealAwaited(): void {
+    for (const batch of this.#open.all) {
+      // What waits for a disk that fails is safe only once it is stored.
+      const isDiskAwaited = batch.onDisk?.journal.error !== undefined;
+      if (batch.settled.length > 0 || isDiskAwaited) this.#seal(batch, 'window');
+    }
   }
 
   /**

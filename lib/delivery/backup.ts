@@ -244,10 +244,9 @@ export class Backup {
     settled: Settled | undefined,
   ): void {
     const now = this.#now;
-    const journal = this.#settings.journal && this.#journal;
-    if (settled && journal && !this.#book.isOnDisk(now)) {
+    if (settled && this.#settings.journal && !this.#book.isOnDisk(now)) {
       throw (
-        journal.error ??
+        this.#journal?.error ??
         new S3BatchError('JOURNAL_FAILED', 'the journal is not open yet: the message must be sent again')
       );
     }
@@ -319,8 +318,9 @@ export class Backup {
     this.#journal = undefined;
     this.#known.useJournal(undefined);
     old?.retire();
-    this.#takeEarly();
+    // What waited for the old journal waits for the new one.
     if (settings) this.#openJournal(settings);
+    else this.#takeEarly();
   }
 
   #openJournal(settings: JournalSettings): void {

@@ -9,7 +9,9 @@ import { BatchWriter, type Recovery, type StoredObject } from '../../../lib/batc
 import type { BatchWriterSettings } from '../../../lib/batch';
 import { systemClock } from '../../../lib/clock';
 import type { S3BatchError } from '../../../lib/errors';
+import { nodeFileSystem } from '../../../lib/journal';
 import { Layout } from '../../../lib/layout';
+import { recordsIn } from '../../nodes/archive';
 import { MemoryStore } from '../../support/memory-store';
 import { LAYOUT, linesOf, MIB, thrownBy, until } from './support';
 
@@ -320,6 +322,57 @@ describe('batches in a journal', () => {
     const again = start(folder, store);
     await until('recovery', () => again.recovery !== undefined);
     assert.equal(again.recovery?.records, 0);
+  });
+
+  it('take what waited for the journal by the settings that are in force then', async () => {
+    for (const framing of ['length', 'none'] as const) {
+      const store = new MemoryStore();
+      const own = path.join(folder, framing);
+      const test = start(path.join(own, 'one'), store);
+      const payloads = [1, 2, 3].map((n) => `{"n":\n${n}}`);
+      for (const payload of payloads) test.append('plant/a', payload);
+      const journal = { folder: path.join(own, 'two'), commit: { ms: 0, records: 1 } };
+      test.writer.configure({ ...test.settings, framing, journal });
+      test.append('plant/a', 'late');
+      await test.writer.opened;
+      await test.writer.flush();
+      const records = await recordsIn(store, 'plant');
+      const found = records.map(({ payload }) => payload.toString());
+      assert.deepEqual(found.sort(), [...payloads, 'late'].sort(), framing);
+      assert.equal(test.writer.openRecords, 0);
+    }
+  });
+
+  it('are sealed for a window that became full while the journal was opened', async () => {
+    const store = new MemoryStore();
+    const test = start(folder, store);
+    let told = 0;
+    test.writer.append('plant/a', Buffer.from('1'), 1, () => told++);
+    test.writer.sealAwaited();
+    await until('the record to be stored', () => told === 1);
+    assert.equal(test.stored[0]?.trigger, 'window');
+  });
+
+  it('are sealed for a window that waits for a disk which fails, before or after it was full', async () => {
+    const { open } = nodeFileSystem;
+    for (const failsBefore of [true, false]) {
+      const test = start(path.join(folder, String(failsBefore)));
+      await test.writer.opened;
+      try {
+        nodeFileSystem.open = (name, mode) =>
+          mode === 'create-synced'
+            ? Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+            : open(name, mode);
+        let told = 0;
+        test.writer.append('plant/a', Buffer.from('1'), 1, () => told++, 'journaled');
+        if (failsBefore) await until('the failure', () => test.journalFailures.length > 0);
+        test.writer.sealAwaited();
+        await until('the record to be stored', () => told === 1);
+        assert.equal(test.stored[0]?.trigger, 'window');
+      } finally {
+        nodeFileSystem.open = open;
+      }
+    }
   });
 
   it('keep what a stop could not store for the next start', async () => {

@@ -123,6 +123,25 @@ describe("the backup's journal", () => {
       await test.backup.close(0);
     }));
 
+  it('tells only then also when it is changed while it is opened', () =>
+    withFolder(async (folder) => {
+      const [one, two] = [path.join(folder, 'one'), path.join(folder, 'two')];
+      const first = new TestBackup({ folder: one });
+      let told = 0;
+      first.backup.take('bucket/device', Buffer.from('a'), 0, () => told++);
+      first.backup.configure(first.settingsWith({ folder: two }));
+      await nextTurn();
+      await nextTurn();
+      assert.equal(told, 0);
+      await first.backup.opened;
+      await first.backup.commit();
+      await until('the commit', () => told === 1);
+      first.given.folder = two;
+      const second = await first.crash(path.join(folder, 'left'));
+      assert.equal(second.held, 1);
+      await Promise.all([first, second].map((own) => own.backup.close(0)));
+    }));
+
   it('that cannot be opened: messages are held in memory, and none is told to be on disk', () =>
     withFolder(async (folder) => {
       const owner = await started(folder);
