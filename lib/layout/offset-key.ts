@@ -29,10 +29,20 @@ export function withTime(shape: KeyShape, series: string, timeText: string): str
   if (position === undefined) return series;
   if (series === '' && isTimeOnly(shape)) return timeText;
   if (position === -1) return `${series}/${timeText}`;
+  if (split.position !== position || split.series !== series) split = splitSeries(series, position);
+  // Both pieces are shared by all keys of the series, whose memory would otherwise be that of as many copies.
+  return split.before + timeText + split.after;
+}
+
+/** The series that a time was put into last: an object has its records series by series, and a hostile one long series. */
+let split = { series: '', position: NaN, before: '', after: '' };
+
+function splitSeries(series: string, position: number): typeof split {
   const parts = series.split('/');
   const at = position >= 0 ? Math.min(position, parts.length) : Math.max(0, parts.length + 1 + position);
-  parts.splice(at, 0, timeText);
-  return parts.join('/');
+  const before = parts.slice(0, at).map((part) => `${part}/`);
+  const after = parts.slice(at).map((part) => `/${part}`);
+  return { series, position, before: before.join(''), after: after.join('') };
 }
 
 /** A key taken apart: its series and the text of its time; undefined when it has too few parts. */

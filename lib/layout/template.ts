@@ -13,7 +13,8 @@ export type TemplateToken = { text: string } | { variable: string };
 export function parseTemplate(setting: string, template: string): TemplateToken[] {
   let spans: readonly unknown[][];
   try {
-    spans = Mustache.parse(template, ['{{', '}}']);
+    // The one that Mustache.parse uses remembers every template, for good.
+    spans = new Mustache.Writer().parse(template, ['{{', '}}']) as unknown[][];
   } catch (error) {
     throw invalidSetting(
       setting,

@@ -24,6 +24,12 @@ export interface TimeFormat {
 /** Longer texts are no times. */
 export const MAX_TIME_TEXT = 100;
 
+/**
+ * Formats come out of objects, too, and luxon makes regular expressions of them: of units of one digit or two, side by
+ * side, each doubles the ways to read a text.
+ */
+const MOST_UNITS = 16;
+
 const ENGLISH = { locale: 'en-US', numberingSystem: 'latn' } as const;
 
 /** Stands for "no offset was written": luxon then answers the clock time, and this very zone. */
@@ -165,7 +171,7 @@ export function timeFormat(format: string, zoneName: string): TimeFormat {
   if (zone === undefined) {
     throw invalidSetting(
       'time.zone',
-      `there is no time zone "${zoneName}"`,
+      `there is no time zone "${zoneName.slice(0, MAX_TIME_TEXT)}"`,
       'use UTC, an IANA name such as Europe/Berlin, or an offset such as UTC+3',
     );
   }
@@ -177,6 +183,9 @@ export function timeFormat(format: string, zoneName: string): TimeFormat {
 
 function patternFormat(pattern: string, zone: TimeZone): TimeFormat {
   const remedy = 'use iso, epoch-s, epoch-ms or a pattern such as yyyy-MM-dd HH:mm:ss';
+  if (pattern.length > MAX_TIME_TEXT) {
+    throw invalidSetting('time.format', `it has more than ${MAX_TIME_TEXT} characters`, remedy);
+  }
   const tokens = patternTokens(pattern);
   const unknown = unknownToken(tokens);
   if (unknown !== undefined) {
@@ -185,6 +194,9 @@ function patternFormat(pattern: string, zone: TimeZone): TimeFormat {
       `"${unknown}" in "${pattern}" is no unit of time that can be read`,
       `${remedy}, and put text in single quotes`,
     );
+  }
+  if (tokens.filter((token) => !token.literal).length > MOST_UNITS) {
+    throw invalidSetting('time.format', `"${pattern}" has more than ${MOST_UNITS} units of time`, remedy);
   }
   const unit = smallestUnit(tokens);
   if (unit === undefined) throw invalidSetting('time.format', `"${pattern}" tells no time`, remedy);

@@ -4,6 +4,10 @@ import { MS_DAY, MS_HOUR, MS_MINUTE } from './calendar';
 /** Hours whose offset is kept, a power of two. */
 const SLOTS = 1024;
 
+/** Longer names are no zone's. */
+const LONGEST_NAME = 64;
+const FIXED = /^utc(?:[+-]\d{1,2}(?::\d{2})?)?$/i;
+
 /** A time zone whose offsets are remembered by the hour, for luxon takes microseconds to tell one. */
 export class TimeZone {
   readonly name: string;
@@ -21,8 +25,10 @@ export class TimeZone {
 
   /** The zone of an IANA name, `UTC` or `UTC+3`; undefined when there is none. The zone of this machine has no name. */
   static named(name: string): TimeZone | undefined {
-    if (/^(?:|local|system|default)$/i.test(name)) return undefined;
-    const zone = Info.normalizeZone(name);
+    if (name.length > LONGEST_NAME) return undefined;
+    const known = FIXED.test(name) ? name : spelling(name);
+    if (known === undefined) return undefined;
+    const zone = Info.normalizeZone(known);
     return zone.isValid ? new TimeZone(name, zone) : undefined;
   }
 
@@ -59,5 +65,17 @@ export class TimeZone {
     if (offset === before) return guess;
     const later = this.offsetAt(clock - offset);
     return later === offset ? clock - offset : clock - Math.min(offset, later);
+  }
+}
+
+/**
+ * The one spelling of a zone's name that the platform has; undefined when there is no such zone. luxon remembers every name
+ * that it is given, for good, be it no zone's or in other letters' case, and names come out of objects, too.
+ */
+function spelling(name: string): string | undefined {
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions().timeZone;
+  } catch {
+    return undefined;
   }
 }

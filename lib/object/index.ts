@@ -29,6 +29,7 @@ export {
   type IndexLocation,
   inflateIndex,
   joinIndexMembers,
+  MAX_INDEX_RECORDS,
   readTrailer,
   type Trailer,
   TRAILER_LENGTH,

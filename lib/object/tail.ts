@@ -20,6 +20,9 @@ export const TRAILER_LENGTH = EMPTY_MEMBER_OVERHEAD + TRAILER_DATA;
 /** Index bytes (decompressed) that a reader takes into memory, unless told otherwise. */
 export const DEFAULT_MAX_INDEX = 16 * 1024 * 1024;
 
+/** Records in an index that a reader takes: a writer counts 32 bytes of the index for each. */
+export const MAX_INDEX_RECORDS = DEFAULT_MAX_INDEX / 32;
+
 /** Where an object's index lies and how large it is. */
 export interface IndexLocation {
   /** Offset in the object of the first index member. */

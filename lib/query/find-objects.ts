@@ -9,6 +9,7 @@ import { matchBlocks, type MatchedBlock, type ObjectMatch } from './match';
 import { attempt, concernsOneBucket, concernsOneObject, type QueryProgress } from './progress';
 import { ALL_BUCKETS, EVERYTHING, filterOf, type Query, type QueryFilter } from './query';
 import { headObject, type HeadedObject, readIndex } from './read-index';
+import { turnEvery } from './turns';
 
 export interface FindOptions {
   /** HEADs at a time, 32 unless given: each takes a round trip, and brings 2 KB or so. */
@@ -148,7 +149,10 @@ export async function matchObject(
   const { bucket, key, etag, size, attributes } = head;
   const { count, first, last, framing, compression } = index;
   const blocks: MatchedBlock[] = [];
+  const turn = turnEvery(1);
   for (const page of index.pages) {
+    // A hostile index has many, each with a format of its own for its keys, which takes a millisecond to make ready.
+    await turn();
     for (const block of await matchBlocks(page, filter.records)) blocks.push(block);
   }
   return { bucket, key, etag, size, count, first, last, framing, compression, attributes, blocks };

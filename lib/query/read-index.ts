@@ -6,6 +6,7 @@ import {
   IndexPage,
   inflateIndex,
   joinIndexMembers,
+  MAX_INDEX_RECORDS,
   type ObjectSummary,
   type PageEntry,
   parseDirectory,
@@ -182,8 +183,21 @@ function choose(pages: readonly PageEntry[], wanted: PageChoice, key: string): P
   const chosen = pages.filter((_, number) => wanted(pages, number));
   const size = chosen.reduce((sum, page) => sum + page.size, 0);
   if (size > DEFAULT_MAX_INDEX) throw tooLarge(key, size);
+  checkRecords(
+    chosen.reduce((sum, page) => sum + page.records, 0),
+    key,
+  );
   for (const page of chosen) checkLength(page.indexLength, page.size, key);
   return chosen;
+}
+
+/** Each record becomes an entry in memory, however little the index says of it. */
+function checkRecords(records: number, key: string): void {
+  if (records <= MAX_INDEX_RECORDS) return;
+  throw new S3BatchError(
+    'OBJECT_TOO_LARGE',
+    `the offset index of ${key} has ${records} records to look through, more than the ${MAX_INDEX_RECORDS} that this reader takes: ask for fewer series`,
+  );
 }
 
 /** Compressed bytes are never many more than those that they hold: a larger claim would fetch what is no index. */
@@ -247,10 +261,12 @@ async function readSidecar(
     throw new S3BatchError('OBJECT_CHANGED', `${key} is the index of another object than ${object.key}`);
   }
   const { framing, compression } = page;
+  const count = pages.reduce((sum, own) => sum + own.count, 0);
+  checkRecords(count, object.key);
   return {
     framing,
     compression,
-    count: pages.reduce((sum, { count }) => sum + count, 0),
+    count,
     first: pages.reduce((least, { first }) => Math.min(least, first), Infinity),
     last: pages.reduce((most, { last }) => Math.max(most, last), -Infinity),
     pages,

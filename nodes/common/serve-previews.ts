@@ -11,6 +11,8 @@ import { type RecentMessage, recentMessagesOf } from './recent-messages';
 
 /** Characters of a sample's topic and payload that are looked at. */
 const LONGEST = 1024 * 1024;
+/** Characters of settings, as JSON. */
+const LONGEST_SETTINGS = 32 * 1024;
 /** What a sample may become when it is decompressed, bytes. */
 const MOST_DECOMPRESSED = 16 * 1024 * 1024;
 /** Stands for the unique name of a batch. */
@@ -72,6 +74,9 @@ function checked(body: unknown): PreviewRequest {
   if (!isRight) throw new S3BatchError('QUERY_INVALID', 'a preview needs settings, a topic and a payload');
   if (topic.length + payload.length > LONGEST)
     throw new S3BatchError('QUERY_INVALID', 'the sample is longer than 1 MiB: take a shorter one');
+  // A layout is checked by whoever may only read it, and some checks take the square of its length.
+  if (JSON.stringify(settings).length > LONGEST_SETTINGS)
+    throw new S3BatchError('QUERY_INVALID', 'the settings take more than 32 KiB: make the layout simpler');
   return body as PreviewRequest;
 }
 

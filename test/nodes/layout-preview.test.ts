@@ -138,6 +138,7 @@ describe('the preview that dialogues ask for', () => {
       { ...right, settings: { buckets: 'x' } },
       { ...right, settings: { topic: { a: 1 } } },
       { ...right, payload: 'x'.repeat(1024 * 1024) },
+      { ...right, settings: { comment: 'x'.repeat(32 * 1024) } },
     ]) {
       assert.ok('problem' in (await ask(body)), JSON.stringify(body).slice(0, 100));
     }

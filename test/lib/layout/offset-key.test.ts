@@ -124,6 +124,18 @@ describe('offset key', () => {
     }
   });
 
+  it('takes little memory and time for many keys of a long series, wherever the time stands', () => {
+    const series = '/'.repeat(1_000_000);
+    for (const timePosition of [0, 500_000, -500_000]) {
+      const shape = { template: 'time/topic', timePosition, timeFormat: 'iso', timeZone: 'UTC' };
+      const before = process.memoryUsage().heapUsed;
+      const keys = Array.from({ length: 1000 }, (_, n) => offsetKey(shape, series, n));
+      const taken = process.memoryUsage().heapUsed - before;
+      assert.equal(keys[999]?.length, series.length + 1 + '1970-01-01T00:00:00.999Z'.length);
+      assert.ok(taken < 200_000_000, `${taken} bytes`);
+    }
+  });
+
   it('comes apart as it was put together, for any topic, field and time, with the layout and without', () => {
     const topics = fc.oneof(
       fc.string({ unit: 'grapheme' }),

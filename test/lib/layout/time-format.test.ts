@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { DateTime } from 'luxon';
 import { S3BatchError } from '../../../lib/errors';
 import { MAX_TIME } from '../../../lib/layout/calendar';
-import { timeFormat, type TimeFormat } from '../../../lib/layout/time-format';
+import { MAX_TIME_TEXT, timeFormat, type TimeFormat } from '../../../lib/layout/time-format';
 
 const WELD = Date.UTC(2018, 9, 1, 17, 10, 35);
 
@@ -233,6 +233,9 @@ describe('time format', () => {
       'yyyy a HH',
       "'x'",
       '-',
+      `yyyy${' '.repeat(MAX_TIME_TEXT)}`,
+      // A regular expression of these, matched with what they write, would take as good as for ever.
+      `yyyy${'Md'.repeat(25)}-${'sS'.repeat(8)}`,
     ];
     for (const format of formats) {
       assert.throws(
@@ -246,7 +249,7 @@ describe('time format', () => {
         format,
       );
     }
-    for (const name of ['', 'local', 'system', 'default', 'Mars/Olympus', 'CETT']) {
+    for (const name of ['', 'local', 'system', 'default', 'Mars/Olympus', 'CETT', 'x'.repeat(1000)]) {
       assert.throws(
         () => timeFormat('iso', name),
         /"time.zone" does not work: there is no time zone .*; use UTC/,

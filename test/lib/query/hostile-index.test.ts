@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 
 import { crc32c } from '../../../lib/crc32c';
-import { DEFAULT_MAX_INDEX, TRAILER_LENGTH } from '../../../lib/object';
+import { DEFAULT_MAX_INDEX, MAX_INDEX_RECORDS, TRAILER_LENGTH } from '../../../lib/object';
 import { indexMembers, writeTrailer } from '../../../lib/object/tail';
 import { refused, stored } from './stored-index';
 
@@ -90,6 +90,12 @@ describe('reading the offset index of a hostile object', () => {
 
   it('takes no memory for pages that cannot be true, or are more than a reader takes', async () => {
     const half = DEFAULT_MAX_INDEX / 2 + 1;
+    const records = (count: number): Claims => {
+      const kind = { version: 1, batch: 'b', framing: 'none', compression: 'gzip', count, first: 0, last: 0 };
+      const pages = { series: ['s'], length: [0], records: [count], indexLength: [10], size: [100] };
+      const directory = Buffer.from(JSON.stringify({ ...kind, pages }));
+      return { before: Buffer.alloc(10), directory, trailer: { count } };
+    };
     const many = { series: ['a', 'b'], length: [0, 0], records: [1, 1] };
     const count = { directory: undefined, trailer: { count: 2 } };
     const two = (indexLength: number[], size: number[]): Buffer => {
@@ -117,6 +123,7 @@ describe('reading the offset index of a hostile object', () => {
       [hostile({ before: large, pages: { indexLength: [large.length + 1] } }), 'OBJECT_CORRUPT'],
       [hostile({ before: large, pages: { indexLength: [-1] } }), 'OBJECT_CORRUPT'],
       [hostile({ before: large, pages: { size: ['1'] } }), 'OBJECT_CORRUPT'],
+      [hostile(records(MAX_INDEX_RECORDS + 1)), 'OBJECT_TOO_LARGE'],
       [hostile({ before: large, pages: { series: [] } }), 'OBJECT_CORRUPT'],
       [hostile({ before: large, pages: { length: [1] } }), 'OBJECT_CORRUPT'],
       // Each of them would do, but not both.
