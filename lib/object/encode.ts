@@ -50,8 +50,8 @@ export async function encodeObject(
     compression: format.compression,
     batch: format.batch,
     count: records.count,
-    first: Math.min(...pages.map(({ json }) => json.first)),
-    last: Math.max(...pages.map(({ json }) => json.last)),
+    first: pages.reduce((least, { json }) => Math.min(least, json.first), Infinity),
+    last: pages.reduce((most, { json }) => Math.max(most, json.last), -Infinity),
     pages: placePages(
       pages.map(({ json, text, members }) => ({
         series: json.series[0] ?? '',
@@ -149,7 +149,7 @@ async function encodeBlocks(
   }
   // One behind the other: 50 MB/s are more than messages come at, and the other cores have a broker and the flow to run.
   const members = new GzipMembers(GZIP);
-  const memory = Buffer.allocUnsafeSlow(Math.max(...blocks.map(({ size }) => size)));
+  const memory = Buffer.allocUnsafeSlow(blocks.reduce((most, { size }) => Math.max(most, size), 0));
   try {
     for (const block of blocks)
       bodies.push(await members.compress(gatherBlock(records, sorted, block, memory)));

@@ -8,7 +8,8 @@ export const gzip: (bytes: Uint8Array, options: zlib.ZlibOptions) => Promise<Buf
 
 /**
  * Compresses into one gzip member after another, off the main thread. What a compressor needs, 268 kB, is allocated once:
- * with a new one for each block, that took the main thread longer than gathering the block's bytes. The bytes are those of `gzip`.
+ * with a new one for each block, that took the main thread longer than gathering the block's bytes. The same members one after
+ * another are the same bytes each time; a single one may be other bytes than those of `gzip`, for what was compressed before.
  */
 export class GzipMembers {
   readonly #stream: zlib.Gzip & zlib.ZlibReset;

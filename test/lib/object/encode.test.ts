@@ -289,6 +289,20 @@ describe('encodeObject', () => {
     });
   });
 
+  it('takes more blocks than a function may have arguments', async () => {
+    const count = 130_000;
+    const records: Records = {
+      ...{ count, sources: [{ topic: 't', series: 's' }] },
+      ...{ time: () => 0, length: () => 1, source: () => 0, flags: () => 0, lineBreaks: () => undefined },
+      copy: (record, target, at) => target.fill(record, at, at + 1),
+    };
+    const format = formatWith('none', 'gzip');
+    const { body } = await encodeObject(records, format, { blockSize: 1 });
+    const plain = zlib.gunzipSync(body);
+    assert.equal(plain.length, count);
+    assert.ok(plain.every((byte, record) => byte === (record & 0xff)));
+  }).timeout(60_000);
+
   it('ends in a trailer of fixed length', async () => {
     const object = await encodeObject(recordsOf(weldRecords(3, 1), 'newline'), FORMAT);
     assert.equal(TRAILER_LENGTH, 86);
