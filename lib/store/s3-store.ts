@@ -182,9 +182,12 @@ export class S3Store implements ObjectStore {
           throw protocolError('The store answered a listing of buckets with something else', place);
         }
         names.push(...(output.Buckets ?? []).flatMap(({ Name: name }) => (name === undefined ? [] : [name])));
-        return output.ContinuationToken;
+        const { ContinuationToken: next } = output;
+        if (next === from && from !== undefined)
+          throw protocolError('The store listed the same part of the buckets again and again', place);
+        return next === '' ? undefined : next;
       });
-    } while (token !== undefined && token !== '');
+    } while (token !== undefined);
     return names;
   }
 

@@ -166,7 +166,8 @@ function mapTexts<T extends object>(values: T, map: (text: string) => string): T
 }
 
 /** Addresses of S3 itself at AWS, where anybody may have a server of his own at others. */
-const AWS = /^s3(?:[.-][a-z0-9.-]+)?\.amazonaws\.com(?:\.cn)?$/;
+const AWS =
+  /^s3(?:-external-1|-accelerate(?:\.dualstack)?|(?:-fips)?(?:\.dualstack)?[.-][a-z]{2,4}(?:-[a-z]{1,12}){1,3}-\d{1,2})?\.amazonaws\.com(?:\.cn)?$/;
 
 /** The host of an endpoint; undefined when it is none. */
 function hostOf(endpoint: string): string | undefined {

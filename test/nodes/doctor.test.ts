@@ -188,6 +188,9 @@ describe('the connection doctor of the runtime', () => {
       ['', ''],
       ['', 'https://s3.eu-central-1.amazonaws.com'],
       ['https://s3.amazonaws.com', ''],
+      ['', 'https://s3-eu-west-1.amazonaws.com'],
+      ['', 'https://s3-fips.dualstack.us-gov-west-1.amazonaws.com'],
+      ['', 'https://s3.cn-north-1.amazonaws.com.cn'],
     ];
     for (const [deployed, wanted] of same)
       assert.equal(isSameStore(deployed, wanted), true, `${deployed} ${wanted}`);
@@ -198,6 +201,8 @@ describe('the connection doctor of the runtime', () => {
       ['https://ceph', 'http://ceph'],
       ['', 'http://s3.eu-central-1.amazonaws.com'],
       ['', 'https://ec2-1-2-3-4.compute-1.amazonaws.com'],
+      ['', 'https://s3-mine-0123456789abcdef.elb.eu-central-1.amazonaws.com'],
+      ['', 'https://s3-mine-123456789.us-east-1.elb.amazonaws.com'],
       ['', 'https://s3.evil.org'],
       ['', 'https://s3.amazonaws.com.evil.org'],
       ['http://ceph', ''],

@@ -354,7 +354,7 @@ describe('batches in a journal', () => {
   });
 
   it('are sealed for a window that waits for a disk which fails, before or after it was full', async () => {
-    const { open } = nodeFileSystem;
+    const open = nodeFileSystem.open.bind(nodeFileSystem);
     for (const failsBefore of [true, false]) {
       const test = start(path.join(folder, String(failsBefore)));
       await test.writer.opened;

@@ -121,6 +121,14 @@ describe('an S3 store whose service answers wrongly', () => {
       }
     });
 
+    it('a listing of buckets that goes round in circles', async () => {
+      const body =
+        '<?xml version="1.0"?><ListAllMyBucketsResult><Owner><ID>o</ID></Owner><ContinuationToken>same</ContinuationToken></ListAllMyBucketsResult>';
+      fault({ kind: 'body', status: 200, contentType: 'application/xml', body });
+      await failure(fixture.store.buckets(), 'STORE_PROTOCOL', /again and again/);
+      fixture.embedded.server.faults.clear();
+    });
+
     it('a listing with names that are not URL-encoded, though it says so', async () => {
       const entry = '<Contents><Key>%zz</Key><Size>1</Size><ETag>"x"</ETag></Contents>';
       const body = (encoding: string): string =>
