@@ -132,16 +132,22 @@ export = function (RED: NodeAPI): void {
     });
 
     let started = false;
+    const start = (): void => {
+      started = true;
+      tell();
+    };
     const tell = (): void => {
       if (!started || slot.listener !== listener) return;
+      if (parked.areStopped) {
+        started = false;
+        parked.whenStarted(start);
+        return;
+      }
       for (const { object } of slot.untold.splice(0)) this.send([messageOf(object), null]);
     };
     const listener = listenerOf(this, status, tell);
     slot.listener = listener;
-    parked.whenStarted(() => {
-      started = true;
-      tell();
-    });
+    parked.whenStarted(start);
 
     const commitNow = (): void => {
       // A failure is told as one of the journal.
@@ -151,7 +157,10 @@ export = function (RED: NodeAPI): void {
     this.on('input', (message: NodeMessage, _send: Send, done: Done) => {
       let error: Error | undefined;
       try {
-        if (stopping) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
+        if (stopping) {
+          acknowledgements.get(message._msgid)?.refuse();
+          throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
+        }
         take(backup, message, commitNow);
       } catch (thrown) {
         error = asError(thrown);

@@ -161,8 +161,17 @@ export = function (RED: NodeAPI): void {
     };
 
     let started = false;
+    const start = (): void => {
+      started = true;
+      tell();
+    };
     const tell = (): void => {
       if (!started || slot.listener !== listener) return;
+      if (parked.areStopped) {
+        started = false;
+        parked.whenStarted(start);
+        return;
+      }
       for (const { object, digests } of slot.untold.splice(0)) {
         this.send(toOutput(OUTPUT.stored, [messageOf(object)]));
         if (!digests || !config.controlTopic) continue;
@@ -201,10 +210,7 @@ export = function (RED: NodeAPI): void {
       },
     };
     slot.listener = listener;
-    parked.whenStarted(() => {
-      started = true;
-      tell();
-    });
+    parked.whenStarted(start);
 
     this.counts = writer.counts;
     this.flush = (destination) => writer.flush(destination);
@@ -212,8 +218,7 @@ export = function (RED: NodeAPI): void {
     let stopping = false;
     this.on('input', (message: NodeMessage, _send: Send, done: Done) => {
       try {
-        if (stopping) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
-        const destination = flushOf(message, flushTopic);
+        const destination = destinationOf(message);
         if (destination === undefined) take(message, done);
         else {
           // It is no record: nobody keeps it, and what came behind it is acknowledged only after it.
@@ -228,6 +233,16 @@ export = function (RED: NodeAPI): void {
       }
       changed();
     });
+
+    const destinationOf = (message: NodeMessage): string | true | undefined => {
+      try {
+        if (stopping) throw new S3BatchError('CLOSED', 'the node is closing and takes no more messages');
+        return flushOf(message, flushTopic);
+      } catch (error) {
+        acknowledgements.get(message._msgid)?.refuse();
+        throw error;
+      }
+    };
 
     const recent = new RecentMessages();
     const unshare = shareRecentMessages(config.layout, recent);

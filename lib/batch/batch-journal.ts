@@ -80,6 +80,11 @@ export class BatchJournal {
     this.#journal.afterCommit(callback);
   }
 
+  /** As `afterCommit`, but does nothing while the journal is not open. */
+  whenCommitted(callback: () => void): void {
+    this.#journal?.afterCommit(callback);
+  }
+
   async commit(): Promise<void> {
     await this.#journal?.commit();
   }

@@ -50,8 +50,8 @@ export class BatchWriter {
   #settings: BatchWriterSettings;
   readonly #journal: WriterJournal;
   #closed = false;
-  /** A broker sends nothing more before acknowledgements, and nothing came to disk since. */
-  #isAwaited = false;
+  /** A broker sends nothing more before acknowledgements of what is not on disk yet; each time another object. */
+  #awaited: object | undefined;
 
   constructor(settings: BatchWriterSettings, events: WriterEvents, clock: Clock = systemClock) {
     this.#settings = settings;
@@ -73,13 +73,12 @@ export class BatchWriter {
       {
         committed: (records) => {
           this.counts.journaled += records;
-          this.#isAwaited = false;
         },
         take: (record) => this.#appendEarly(record),
         takeUp: (batch) => this.#takeUp(batch),
         recovered: (recovery) => events.recovered?.(recovery),
         failed: (error, pauseMs) => {
-          if (this.#isAwaited) this.#sealAwaited();
+          if (this.#awaited) this.#sealAwaited();
           this.#queue.proceed();
           guarded(() => events.journalFailed?.(error, pauseMs));
         },
@@ -256,7 +255,11 @@ export class BatchWriter {
 
   /** Seals the batches whose records someone waits for to be stored: a broker sends nothing more before. */
   sealAwaited(): void {
-    this.#isAwaited = true;
+    const awaited = (this.#awaited = {});
+    // Other records than those that are waited for may come to disk before.
+    this.#journal.current?.whenCommitted(() => {
+      if (this.#awaited === awaited) this.#awaited = undefined;
+    });
     // Nobody asks a second time for what waits for the journal, and is in no batch yet.
     if (this.#journal.early) void this.opened.then(() => this.#sealAwaited());
     this.#sealAwaited();

@@ -10,6 +10,21 @@ interface FlowsWatcher {
   started(): void;
 }
 
+interface RuntimeEvent {
+  id: string;
+  payload?: { error?: string } | null;
+}
+
+/** Why Node-RED does not start what a deploy has stopped; what it has not stopped goes on. */
+const NOT_STARTED: ReadonlySet<string | undefined> = new Set(['missing-types', 'missing-modules']);
+
+/** Calls back when a start ends without `flows:started`. */
+export function whenNotStarted(RED: NodeAPI, callback: () => void): void {
+  RED.events.on('runtime-event', ({ id, payload }: RuntimeEvent) => {
+    if (id === 'runtime-state' && NOT_STARTED.has(payload?.error)) callback();
+  });
+}
+
 /** Tells deploys from stops of the process, and when all nodes are there. */
 export class DeployWatch {
   #starting: (() => void)[] = [];
@@ -24,7 +39,10 @@ export class DeployWatch {
     });
     RED.events.on('flows:started', () => {
       for (const started of this.#starting.splice(0)) started();
-      for (const watcher of this.#watchers) watcher.started();
+      this.#tellStarted();
+    });
+    whenNotStarted(RED, () => {
+      this.#tellStarted();
     });
   }
 
@@ -37,6 +55,10 @@ export class DeployWatch {
   watch(watcher: FlowsWatcher): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
+  }
+
+  #tellStarted(): void {
+    for (const watcher of this.#watchers) watcher.started();
   }
 
   /** Calls back once all nodes of the flows are there: what a node sends before that may find nobody. */

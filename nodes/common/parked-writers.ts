@@ -2,6 +2,7 @@ import type { NodeAPI } from 'node-red';
 
 import type { StoredObject, Upload } from '../../lib/batch';
 import { messageOf, type S3BatchError } from '../../lib/errors';
+import { whenNotStarted } from './deploy-watch';
 
 /** What is asked of a writer whose node is gone. */
 export interface Parkable {
@@ -58,6 +59,7 @@ export class ParkedWriters<Writer extends Parkable, Recovery> {
   readonly #finishing = new Map<WriterSlot<Writer, Recovery>, string>();
   #starting: (() => void)[] = [];
   #deploying = false;
+  #areStopped = false;
 
   /** @param type of the nodes, for the log */
   constructor(
@@ -68,10 +70,14 @@ export class ParkedWriters<Writer extends Parkable, Recovery> {
     // be told, the node takes it for a stop and uploads: also safe, only with smaller objects.
     RED.events.on('flows:stopping', ({ diff }: FlowsStopping) => {
       this.#deploying = diff !== undefined && diff !== null && 'globalConfigChanged' in diff;
+      this.#areStopped = true;
       if (!this.#deploying) this.#tellUnstored();
     });
+    whenNotStarted(RED, () => {
+      this.#started();
+    });
     RED.events.on('flows:started', () => {
-      for (const started of this.#starting.splice(0)) started();
+      this.#started();
       for (const id of [...this.#slots.keys()]) this.#abandon(id);
     });
   }
@@ -79,6 +85,16 @@ export class ParkedWriters<Writer extends Parkable, Recovery> {
   /** True while flows stop for a deploy, so that a node of the same id may follow. */
   get deploying(): boolean {
     return this.#deploying;
+  }
+
+  /** A deploy has stopped nodes, and they are not there again: what is sent now may find nobody. */
+  get areStopped(): boolean {
+    return this.#areStopped;
+  }
+
+  #started(): void {
+    this.#areStopped = false;
+    for (const started of this.#starting.splice(0)) started();
   }
 
   /** Calls back once all nodes of the flows are there: what a node sends before that may find nobody. */

@@ -234,6 +234,16 @@ describe('mqtt-ack-in', () => {
     assert.equal(broker.peers.filter(({ connect }) => connect.clientId === 's3-batch-ack').length, 1);
   });
 
+  it('goes on after a deploy that a missing type keeps from starting, as mqtt in does', async () => {
+    const { current } = runner;
+    await current.load(flow(ackIn()));
+    const peer = await peerOf();
+    await connected();
+    await current.deployInVain([...flow(ackIn()), onTab('new', 'no-such-type')]);
+    peer.publish(1);
+    await current.receives('sink', 1);
+  });
+
   it('ends the session of a deleted node, and keeps that of a disabled one', async () => {
     const { current } = runner;
     await current.load(flow(ackIn()));

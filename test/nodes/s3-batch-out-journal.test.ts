@@ -12,8 +12,9 @@ import { HeldWindow } from '../../lib/delivery/held-window';
 import { parseAnnouncement } from '../../lib/delivery/announcement';
 import { DIGEST_LENGTH } from '../../lib/delivery/digest';
 import { startTestStore, type TestStore } from '../support/embedded';
-import { batchOut, catchAll, connection, sink, tab, weldingLayout } from '../support/flow';
+import { batchOut, catchAll, connection, onTab, sink, tab, weldingLayout } from '../support/flow';
 import { FlowRunner, useFlows } from '../support/node-red-helper';
+import type { FlowNode } from '../support/node-red-process';
 import { recordsIn, storedIn, weld } from './archive';
 
 describe('s3-batch-out: journal', () => {
@@ -125,6 +126,57 @@ describe('s3-batch-out: journal', () => {
       written.map((packet) => packet.readUInt16BE(2)),
       [7],
     );
+  });
+
+  it('has a held message sent again that it cannot take, though another one keeps its copy', async () => {
+    const flow = runner.current;
+    const written: Buffer[] = [];
+    const window = new HeldWindow({
+      ...{ acknowledgements, when: 'stored' },
+      write: (packets) => written.push(packets),
+    });
+    const backup = { connection: 'gone', controlTopic: 'c', journal: false };
+    const others = [
+      { ...batchOut({ connection: 'gone' }), id: 'broken' },
+      { ...batchOut({ journal: false }), id: 'second' },
+      onTab('backup', 'batch-backup', backup),
+    ];
+    await flow.load([tab(), connection(embedded.server.url), weldingLayout(), batchOut(), ...others]);
+    for (const [packetId, { id }] of others.entries()) {
+      const _msgid = window.arrive({ packetId, qos: 1, topic: 't', length: 1, checksum: 1 }, 0);
+      window.hold(packetId, 0x40);
+      const message = { ...weld(plant, 'D', '20181001 171000'), _msgid };
+      assert.equal(await flow.send('out', message), undefined);
+      assert.ok(await flow.send(id, { ...message, ...(id === 'second' && { flush: 1 }) }), id);
+      await flow.send('out', { flush: true });
+      window.flush();
+      assert.deepEqual(written, [], id);
+      acknowledgements.dismiss(_msgid);
+      window.flush();
+      written.splice(0);
+    }
+  });
+
+  it('tells what is stored while a deploy has stopped the nodes behind it once they are there again', async () => {
+    const flow = runner.current;
+    const nodes = (name: string): FlowNode[] => [
+      ...[tab(), connection(embedded.server.url), weldingLayout()],
+      { ...batchOut({ controlTopic: 'control' }), wires: [['sink'], [], ['announcements']] },
+      { ...sink(), name },
+      { ...sink('announcements'), name },
+    ];
+    await flow.load(nodes('one'));
+    await flow.send('out', weld(plant, 'D', '20181001 171000'));
+    // As that of an mqtt-broker that says good-bye, its close takes a while.
+    flow.node('announcements').on('close', (done: () => void) => void setTimeout(500).then(done));
+    const deployed = flow.deploy(nodes('two'), 'nodes');
+    while (flow.find('announcements')) await setTimeout(1);
+    flow.give('out', { flush: true });
+    await flow.until('it to be stored', () => flow.counts.stored === 1);
+    assert.equal(flow.received('sink').length, 0);
+    await deployed;
+    await flow.receives('sink', 1);
+    await flow.receives('announcements', 1);
   });
 
   it('sends the ledger on the second output, and it adds up', async () => {

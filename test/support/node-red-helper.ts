@@ -160,6 +160,13 @@ export class FlowRunner {
     await started;
   }
 
+  /** Deploys changed nodes that Node-RED does not start, for types are missing; the others go on. */
+  async deployInVain(flow: FlowNode[]): Promise<void> {
+    const told = once(helper._events, 'runtime-event');
+    await helper._redNodes.setFlows(this.#withoutCredentials(flow), this.#credentials, 'nodes');
+    await told;
+  }
+
   /** Stops all nodes as the end of the process does. */
   async unload(): Promise<void> {
     try {

@@ -375,6 +375,40 @@ describe('batches in a journal', () => {
     }
   });
 
+  it('are sealed for a window whose records met a full disk behind a commit of others', async () => {
+    const open = nodeFileSystem.open.bind(nodeFileSystem);
+    let writes = 0;
+    const full = () => Object.assign(new Error('full'), { code: 'ENOSPC' });
+    let goOn = (): void => undefined;
+    const first = new Promise<void>((resolve) => (goOn = resolve));
+    nodeFileSystem.open = async (name, mode) => {
+      if (mode !== 'create-synced') return open(name, mode);
+      if (writes > 0) throw full();
+      const file = await open(name, mode);
+      const write = file.write.bind(file);
+      file.write = async (buffers, position) => {
+        if (writes++ > 0) throw full();
+        await first;
+        return write(buffers, position);
+      };
+      return file;
+    };
+    try {
+      const test = start();
+      await test.writer.opened;
+      test.append('plant/a', 'others');
+      await until('the commit to be under way', () => writes === 1);
+      let told = 0;
+      test.writer.append('plant/a', Buffer.from('window'), 1, () => told++, 'journaled');
+      test.writer.sealAwaited();
+      goOn();
+      await until('the record to be stored', () => told === 1);
+      assert.equal(test.stored[0]?.trigger, 'window');
+    } finally {
+      nodeFileSystem.open = open;
+    }
+  });
+
   it('keep what a stop could not store for the next start', async () => {
     const store = new MemoryStore();
     store.fault = () => 'STORE_UNREACHABLE';
