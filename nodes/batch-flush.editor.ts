@@ -80,7 +80,10 @@ RED.nodes.registerType<Properties>('batch-flush', {
       return !this.changed;
     },
     onclick() {
-      const name = this.name || 'batch-flush';
+      // Notifications are taken for HTML.
+      const name = $('<span>')
+        .text(this.name || 'batch-flush')
+        .html();
       void $.post(`s3-batch/flush/${this.id}`)
         .done(() => {
           RED.notify(this._('batch-flush.notify.asked', { name }), { type: 'success', timeout: 2000 });

@@ -44,8 +44,10 @@ export function setQuery(
   const wanted: Record<string, unknown> = { connection, levels: [] };
   if (layout !== '') wanted.layout = layout;
   for (const [field, value] of Object.entries(fields)) {
-    wanted[field] = value;
-    wanted[`${field}Type`] = 'str';
+    // Node-RED would put the value of an environment variable in the place of such a text, and send it to the store.
+    const isVariable = /^\$(?:\{\S+\}|\(\S+\))$/.test(value);
+    wanted[field] = isVariable ? JSON.stringify(value) : value;
+    wanted[`${field}Type`] = isVariable ? 'jsonata' : 'str';
   }
   const before: Record<string, unknown> = {};
   for (const [property, value] of Object.entries(wanted)) {

@@ -408,6 +408,16 @@ describe('the example that answers Grafana', function () {
       assert.ok(fetched < whole - 30, `${fetched} of ${whole}`);
     });
 
+    it('refuses many targets whose points would take all memory', async () => {
+      const targets = Array.from({ length: 20_000 }, () => ({ target: 'PLANT-1' }));
+      const range = { from: RANGE.from, to: RANGE.to };
+      const { status, body } = await post(`${base}/query`, { range, targets });
+      assert.deepEqual(
+        [status, body],
+        [413, { error: 'more than 1000000 points: ask for fewer targets or a shorter range' }],
+      );
+    });
+
     it('stops at the limit of records, once', async () => {
       await nodeRed.deploy(theFlow(store.server.url, { MAX_RECORDS: '2000' }));
       assert.deepEqual(await rows({}), [
