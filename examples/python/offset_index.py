@@ -55,6 +55,8 @@ READ_WHOLE = 256 << 10
 MAX_TIME = 253402300799999
 MAX_INDEX = 16 << 20
 """Most bytes of an object's index, decompressed, that are taken into memory."""
+MAX_RECORDS = MAX_INDEX // 32
+"""Most records of an object's index that are taken: each becomes a Record in memory, however little the index says of it."""
 MAX_BLOCK = 256 << 20
 """Most bytes of a block, compressed or not, that are taken into memory."""
 MAX_RATIO = 1032
@@ -314,6 +316,11 @@ def _check_size(size: int) -> None:
         raise TooLarge("an offset index of %d bytes is more than the %d that this reader takes" % (size, MAX_INDEX))
 
 
+def _check_records(count: int) -> None:
+    if count > MAX_RECORDS:
+        raise TooLarge("an offset index of %d records is more than the %d that this reader takes" % (count, MAX_RECORDS))
+
+
 def _check_index_length(length: int, size: int) -> None:
     # Compressed bytes are never many more than those that they hold; a larger claim would fetch what is no index.
     _check_size(size)
@@ -440,8 +447,10 @@ class Page:
         _check(_are_times(self.first, self.last), "its times are impossible")
 
         columns = data["records"]
-        lengths = _whole_numbers(columns["length"])
         self.count = count = data["count"]
+        _check(_is_whole(count), "a page has another count")
+        _check_records(count)
+        lengths = _whole_numbers(columns["length"])
         _check(_is_whole(count) and 1 <= count == len(lengths), "a page has another count")
         shortest = columns["shortest"]
         _check(_is_whole(shortest) and shortest + max(lengths) < 1 << 32, "a record is too long")
@@ -833,7 +842,7 @@ def _restore(framing: str, record: bytes, flags: int, breaks: Optional[Sequence[
             text = json.loads(record.decode("utf-8"))
             _check(isinstance(text, str), "an encoded line is no text")
             return bytes(text.encode("utf-8")) if flags & TEXT else base64.b64decode(text, validate=True)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CorruptObject("an encoded line cannot be decoded: %s" % error) from error
     if not flags & FOLDED:
         return record[:-1]
@@ -959,13 +968,14 @@ class Archive:
     def find_objects(self, start: Time = 0, end: Time = MAX_TIME) -> Iterator[FoundObject]:
         """The objects that can hold records of these times, both included, told by their names alone.
 
-        Lists a partition after the other, or one run of names when they are many, and no further than `end`.
+        Lists a partition after the other; or one run of names when they are many, and no further than `end`.
         @raise StoreError
         """
         begin, last = max(0, milliseconds(start)), min(MAX_TIME, milliseconds(end))
         if begin > last:
             return
         for prefix, start_after in self._listings(begin, last):
+            is_partition = bool(self._partition) and not start_after
             for key, size in self.bucket.list(prefix, start_after):
                 if key.endswith(SIDECAR):
                     continue
@@ -974,9 +984,15 @@ class Archive:
                 if times is None:
                     self.progress.foreign_names += 1
                 elif times[0] > last:
-                    break  # names are in the order of their first record's time
+                    # A partition is listed to its end: names in folders within it are in the order of the folders. Where that
+                    # would be the rest of the archive, names that lie in no such folder tell: they are in the order of time.
+                    if not is_partition and key.rpartition("/")[0] == self._folder(times[0]):
+                        break
                 elif times[1] >= begin:
                     yield FoundObject(key, size, *times)
+
+    def _folder(self, time: int) -> str:
+        return (self._prefix + _moment(time).strftime(self._partition)).rpartition("/")[0]
 
     def _listings(self, begin: int, last: int) -> List[Tuple[str, str]]:
         """Prefixes and names to start after."""
@@ -1218,6 +1234,7 @@ class _Opened:
             return None
         chosen = wanted.pages(entries)
         _check_size(sum(entry.size for entry in chosen))
+        _check_records(sum(entry.records for entry in chosen))
         for entry in chosen:
             _check_index_length(entry.index_length, entry.size)
         pages = []
@@ -1250,10 +1267,12 @@ class _Opened:
         with self._parsing:
             text = _inflate_text(data, _number(data, len(data) - 4, 4))
             _check(text.endswith(b"\n"), "its sidecar was cut")
-            at = 0
+            at = records = 0
             while at < len(text):
                 end = text.index(b"\n", at)
                 pages.append(Page(text[at:end], pages[-1].end if pages else 0))
+                records += pages[-1].count
+                _check_records(records)
                 at = end + 1
         batch = self.summary.batch if self.summary else None
         if pages[-1].end != self.size or batch not in (None, pages[0].batch):

@@ -58,7 +58,9 @@ class Trace:
     def _thinned(self, width: int) -> List[Point]:
         columns: Dict[int, List[Point]] = {}
         for point in self._points:
-            extremes = columns.setdefault((point[0] - self._start) * width // self._length, [point, point])
+            # Objects may hold other times than their names say: what lies outside is in the first or last column.
+            column = min(width, max(-1, (point[0] - self._start) * width // self._length))
+            extremes = columns.setdefault(column, [point, point])
             if point[1] < extremes[0][1]:
                 extremes[0] = point
             if point[1] > extremes[1][1]:
@@ -104,8 +106,13 @@ def number_at(payload: bytes, path: Sequence[str]) -> Optional[float]:
             value = value[name]
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def time_of(text: str) -> datetime:

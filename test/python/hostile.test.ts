@@ -8,8 +8,15 @@ import { gzipSync } from 'node:zlib';
 import { mulberry32 } from '../../demo/weld-messages';
 import { crc32c } from '../../lib/crc32c';
 import { S3BatchError } from '../../lib/errors';
-import { encodeObject, type EncodedObject, SIDECAR_SUFFIX } from '../../lib/object';
+import {
+  encodeObject,
+  type EncodedObject,
+  MAX_INDEX_RECORDS,
+  type Records,
+  SIDECAR_SUFFIX,
+} from '../../lib/object';
 import { indexMembers, writeTrailer } from '../../lib/object/tail';
+import { RecordFlag } from '../../lib/record';
 import { EVERYTHING, fetchRecords, headObject, matchObject } from '../../lib/query';
 import { FORMAT, pageTextsOf } from '../lib/object/read-back';
 import { MemoryStore } from '../support/memory-store';
@@ -150,6 +157,24 @@ describe('Python: objects that were tampered with', function () {
       { body, attributes: { ...attributes, [name]: (attributes[name] ?? '').slice(0, -1) } },
     ]);
     await sameAsTypeScript(objects);
+  });
+
+  it('is refused, or read, as in TypeScript: a text nested without end, more records than a reader takes', async () => {
+    const line = Buffer.from(`${'['.repeat(200_000)}\n`);
+    const one: Records = {
+      ...{ count: 1, sources: [{ topic: 't', series: 's' }], flags: () => RecordFlag.TEXT },
+      ...{ time: () => 5, length: () => line.length, source: () => 0, lineBreaks: () => undefined },
+      copy: (_record, target, at) => line.copy(target, at),
+    };
+    const text = await encodeObject(one, FORMAT);
+    const count = MAX_INDEX_RECORDS + 1;
+    const records: Records = {
+      ...{ count, sources: [{ topic: 't', series: 's' }] },
+      ...{ time: () => 5, length: () => 0, source: () => 0, flags: () => 0, lineBreaks: () => undefined },
+      copy: () => undefined,
+    };
+    const many = await encodeObject(records, { ...FORMAT, framing: 'none', compression: 'none' });
+    assert.deepEqual(await sameAsTypeScript([text, many]), ['refused', 'refused']);
   });
 
   it('takes bounded memory, whatever the object claims', async () => {

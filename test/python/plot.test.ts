@@ -141,6 +141,47 @@ print(trace.spots, (617_280_000, 9.0) in thinned, (771_605_000, -9.0) in thinned
     assert.equal((await python(['-c', script])).trim(), '200000 True True True True');
   });
 
+  it('thins in time what lies outside of the time that the name of its object tells', async () => {
+    const script = `
+import sys
+sys.path.insert(0, "examples/python")
+from plot_voltage import Trace
+trace = Trace(0, 1000)
+for at in range(100_000): trace.add(at * 1000, 1.5)
+print(trace.spots, len(trace.points(1200)) <= 2402)`;
+    assert.equal((await python(['-c', script])).trim(), '100000 True');
+  });
+
+  it('leaves out a voltage that no number can hold', async () => {
+    const script = `
+import sys
+sys.path.insert(0, "examples/python")
+from plot_voltage import number_at
+payloads = [b'{"v":1' + b"0" * 400 + b"}", b'{"v":1e999}', b'{"v":true}', b'{"v":1.5}']
+print([number_at(payload, ["v"]) for payload in payloads])`;
+    assert.equal((await python(['-c', script])).trim(), '[None, None, None, 1.5]');
+  });
+
+  it('finds objects in folders of a partition, whatever the order of their names', async () => {
+    const script = `
+import sys
+sys.path.insert(0, "examples/python")
+from offset_index import Archive, Listed
+class Bucket:
+    requests = received = 0
+    def list(self, prefix, after):
+        for key in sorted(NAMES):
+            if key.startswith(prefix) and key > after: yield Listed(key, 1)
+def name(folder, hour): return "dt=2018-10-01/%s20181001T%d0000Z-20181001T%d5959Z-b.ndjson.gz" % (folder, hour, hour)
+NAMES = [name(folder, hour) for folder in ("", "A/", "B/") for hour in (16, 17, 18)]
+begin = 1538413200000
+for partition, names in ("day", NAMES), ("none", [key for key in NAMES if key.count("/") == 2]):
+    NAMES = names
+    archive = Archive(Bucket(), partition, prefix="" if partition == "day" else "dt=2018-10-01/")
+    print([key.split("/")[1][:1] for key, *_ in archive.find_objects(begin, begin + 1000)])`;
+    assert.equal((await python(['-c', script])).trim(), "['2', 'A', 'B']\n['A', 'B']");
+  });
+
   it('takes its objects from the layout that the archive flow has', () => {
     assert.equal(
       weldingLayout().settings.objectName,
