@@ -156,6 +156,9 @@ export = function (RED: NodeAPI): void {
       const toFetch = { requests: 0, bytes: 0 };
       let download = 0;
       const separate = config.output === 'objects' && !config.planOnly;
+      const rest = { ...message };
+      delete rest.payload;
+      delete rest.parts;
       const id = RED.util.generateId();
       let sent = 0;
       const pace = new FlowPace(RED.hooks, {
@@ -173,7 +176,8 @@ export = function (RED: NodeAPI): void {
           download += object.size;
           if (separate) {
             send({
-              ...message,
+              // Each message may be changed by the flow, and must not change the others.
+              ...RED.util.cloneMessage(rest),
               payload: { objects: [object] },
               parts: { id, index: sent++, type: 'array', ...nested(message) },
             });
@@ -197,7 +201,7 @@ export = function (RED: NodeAPI): void {
       if (separate) {
         // The last of the sequence: only now is its length known.
         send({
-          ...message,
+          ...RED.util.cloneMessage(rest),
           payload: { plan, objects: [] },
           parts: { id, index: sent, count: sent + 1, type: 'array', ...nested(message) },
         });

@@ -379,6 +379,26 @@ describe('offset-index', () => {
       );
     });
 
+    it('as one message per object: what a flow changes in one is not changed in the others', async () => {
+      const func = 'msg.job.object = msg.payload.objects[0]?.key; return msg;';
+      const flow = runner.current;
+      await flow.load([
+        ...[tab(), connection(archive.server.url), weldingLayout()],
+        offsetIndex({ output: 'objects' }, 'change'),
+        onTab('change', 'function', { func, outputs: 1 }, 'sink'),
+        sink(),
+      ]);
+      assert.equal(await flow.send('index', { query: { bucket: 'plant-a' }, job: {} }), undefined);
+      const messages = (await flow.receives('sink', 3)) as (NodeMessage & {
+        payload: Answer;
+        job: { object?: string };
+      })[];
+      assert.deepEqual(
+        messages.map(({ job }) => job.object),
+        messages.map(({ payload }) => payload.objects[0]?.key),
+      );
+    });
+
     it("as one message per object: Node-RED's join node puts them together", async () => {
       const join = { mode: 'auto', build: 'array', property: 'payload', propertyType: 'msg', key: 'topic' };
       const flow = runner.current;
